@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// House rules every Swift target of ours is compiled with (docs/decisions/0002).
+let strict: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .strictMemorySafety(),
+    ]
+    // A newer compiler's new warning must not break a user's build; it must break ours.
+    + (Context.environment["CI"] == nil ? [] : [.treatAllWarnings(as: .error)])
+
+func ours(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], _ resources: [Resource] = [])
+    -> Target
+{
+    .testTarget(
+        name: name,
+        dependencies: dependencies,
+        resources: resources,
+        swiftSettings: strict
+    )
+}
+
+let argumentParser: Target.Dependency =
+    .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "ferry",
+    products: [
+        .executable(name: "ferryd", targets: ["ferryd"]),
+        .executable(name: "ferryctl", targets: ["ferryctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    ],
+    targets: [
+        .target(name: "CVFIO"),
+        .target(name: "CWorkload"),
+        .target(name: "CSystem"),
+        .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd"),
+        .systemLibrary(name: "CJansson", pkgConfig: "jansson"),
+        .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls"),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
+
+        ours("MigrationCore", []),
+        ours("SystemIO", ["MigrationCore", "CSystem"]),
+        ours("MigrationPorts", ["MigrationCore", "SystemIO"]),
+        ours("VFIODevices", ["MigrationPorts", "MigrationCore", "SystemIO", "CVFIO"]),
+        ours("SimulatedDevices", ["MigrationPorts", "MigrationCore", "SystemIO"]),
+        ours("JSONCoding", ["CJansson"]),
+        ours(
+            "StateTransfer",
+            ["MigrationPorts", "MigrationCore", "SystemIO", "JSONCoding", "CGnuTLS"]
+        ),
+        ours(
+            "JobStore",
+            [
+                "MigrationPorts", "MigrationCore", "SystemIO", "JSONCoding",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]
+        ),
+        ours(
+            "JobEngine",
+            ["MigrationPorts", "MigrationCore", "SystemIO", "StateTransfer", "CWorkload"]
+        ),
+        ours("APISchema", ["JSONCoding"]),
+        ours("ManagementAPI", ["MigrationCore", "JobEngine", "APISchema", "JSONCoding"]),
+        ours("HTTPServer", ["ManagementAPI", "CMicrohttpd"]),
+        ours("APIClient", ["APISchema", "JSONCoding", "CCurl"]),
+        program(
+            "ferryd",
+            [
+                "HTTPServer", "ManagementAPI", "JobEngine", "JobStore", "StateTransfer",
+                "SimulatedDevices", "VFIODevices", "MigrationPorts", "MigrationCore", "SystemIO",
+                argumentParser, .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        program("ferryctl", ["APIClient", "APISchema", "JSONCoding", argumentParser]),
+
+        tests("MigrationCoreTests", ["MigrationCore"], [.copy("fsm-vectors.json")]),
+    ]
+)

@@ -1,0 +1,3 @@
+#ifndef FERRY_CVFIO_H
+#define FERRY_CVFIO_H
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FERRY_WORKLOAD_H
+#define FERRY_WORKLOAD_H
+
+/*
+ * How a program on the host hands its open VFIO device to ferryd and collects one from it.
+ *
+ * Connect a SOCK_SEQPACKET socket to ferryd's workload socket (<state-directory>/workload.sock).
+ * Each packet is one struct below, in host byte order. Descriptors travel beside the packet as
+ * SCM_RIGHTS, in this order: the device (bound), its iommufd.
+ *
+ *   ADOPT    request + 2 descriptors   ->  reply; on OK ferryd holds duplicates of both.
+ *   COLLECT  request                   ->  reply; on OK + 2 descriptors. ferryd keeps its own
+ *                                          duplicates until the caller sends CONFIRM, so a caller
+ *                                          that dies in between loses nothing.
+ *   CONFIRM  request (same session)    ->  reply; the session has ended, the caller is the holder.
+ *
+ * A packet of another version is answered with status FERRY_WORKLOAD_VERSION_UNKNOWN and the
+ * version ferryd speaks.
+ */
+
+#include <stdint.h>
+
+#define FERRY_WORKLOAD_MAGIC 0x59525246u /* "FRRY" */
+#define FERRY_WORKLOAD_VERSION 1u
+
+enum ferry_workload_call {
+    FERRY_WORKLOAD_ADOPT = 1,
+    FERRY_WORKLOAD_COLLECT = 2,
+    FERRY_WORKLOAD_CONFIRM = 3,
+};
+
+enum ferry_workload_status {
+    FERRY_WORKLOAD_OK = 0,
+    FERRY_WORKLOAD_VERSION_UNKNOWN = 1,
+    FERRY_WORKLOAD_BAD_REQUEST = 2,
+    FERRY_WORKLOAD_REFUSED = 3,
+};
+
+/* No page table: the device is bound but attached to nothing. */
+#define FERRY_WORKLOAD_NO_PAGE_TABLE 0u
+
+struct ferry_workload_request {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t call;
+    uint32_t page_table_id; /* ADOPT: the IOAS or HWPT the device is attached to, or 0 */
+    char device[128];       /* ADOPT: the device id, NUL-terminated: "mdev-<uuid>" */
+    char session[128];      /* COLLECT, CONFIRM: the session id, NUL-terminated */
+};
+
+struct ferry_workload_reply {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t status;
+    uint32_t page_table_id; /* COLLECT: as in the request */
+    char session[128];      /* NUL-terminated */
+    char code[64];          /* REFUSED: the problem's code, NUL-terminated: "device-busy" */
+    char detail[512];       /* a sentence for a person, NUL-terminated */
+};
+
+_Static_assert(sizeof(struct ferry_workload_request) == 272, "wire format");
+_Static_assert(sizeof(struct ferry_workload_reply) == 720, "wire format");
+
+#endif

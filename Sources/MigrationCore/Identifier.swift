@@ -1,0 +1,62 @@
+/// A stable name of one kind of thing: letters, digits, `.`, `_`, `:` and `-`, 1 to 128 of them.
+/// So every identifier is safe in a URL segment, a file name and a log line.
+package struct Identifier<Kind>: Hashable, Sendable, CustomStringConvertible {
+    package let text: String
+
+    /// Nil when the text is not a name.
+    package init?(_ text: String) {
+        let bytes = text.utf8
+        guard (1...128).contains(bytes.count), bytes.allSatisfy(Self.isAllowed) else { return nil }
+        guard text != ".", text != ".." else { return nil }
+        self.text = text
+    }
+
+    package var description: String { text }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: ":"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+}
+
+extension Identifier: Comparable {
+    package static func < (left: Self, right: Self) -> Bool { left.text < right.text }
+}
+
+extension Identifier: Codable {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let identifier = Self(text) else {
+            throw DecodingError.dataCorruptedError(
+                in: container,
+                debugDescription: "not an identifier"
+            )
+        }
+        self = identifier
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+}
+
+/// The phantom types that keep one kind of identifier from being taken for another.
+package enum IdentifierKind {
+    package enum Device: Sendable {}
+    package enum Session: Sendable {}
+    package enum Job: Sendable {}
+    package enum Image: Sendable {}
+}
+
+/// `pci-0000:41:00.3`, `mdev-<uuid>`, `ccw-0.0.1234`, `sim-0`; never vfioN, which is reused.
+package typealias DeviceID = Identifier<IdentifierKind.Device>
+package typealias SessionID = Identifier<IdentifierKind.Session>
+package typealias JobID = Identifier<IdentifierKind.Job>
+package typealias ImageID = Identifier<IdentifierKind.Image>

@@ -1,0 +1,53 @@
+/// A device ferryd holds, or held, open and bound.
+package struct SessionRecord: Hashable, Sendable, Codable {
+    package let id: SessionID
+    package let device: DeviceID
+    package let origin: Origin
+    package var status: Status
+    package var content: DeviceContent
+    /// Whether the content is what the simulation's seed makes, so that overwriting it loses
+    /// nothing. False for every real device.
+    package var isReproducible: Bool
+    package let openedAt: Timestamp
+    package var closedAt: Timestamp?
+    /// Why it ended, or what happened to its content: one sentence.
+    package var note: String?
+
+    package init(
+        id: SessionID,
+        device: DeviceID,
+        origin: Origin,
+        content: DeviceContent,
+        isReproducible: Bool,
+        openedAt: Timestamp
+    ) {
+        self.id = id
+        self.device = device
+        self.origin = origin
+        self.status = .open
+        self.content = content
+        self.isReproducible = isReproducible
+        self.openedAt = openedAt
+    }
+
+    /// Who opened the device.
+    package enum Origin: String, Hashable, Sendable, Codable {
+        /// ferryd did: the content started empty.
+        case opened
+        /// Its user handed the open descriptors in.
+        case adopted
+        /// The simulation starts with it.
+        case simulated
+    }
+
+    /// How the session stands.
+    package enum Status: String, Hashable, Sendable, Codable {
+        case open
+        /// The device's user collected the descriptors.
+        case collected
+        /// ferryd closed it: on request, or after its content moved away.
+        case closed
+        /// The daemon died with it, or the device went.
+        case lost
+    }
+}

@@ -1,0 +1,81 @@
+package import MigrationCore
+
+/// Where jobs, journals, sessions, images and events survive. One writer; reads from any thread.
+package protocol JobStore: Sendable {
+    /// Applies the whole change in one transaction, or nothing of it.
+    func apply(_ change: StoreChange, _ durability: Durability) throws(Problem)
+
+    func job(_ id: JobID) throws(Problem) -> Job?
+
+    /// Jobs, newest first; `before` is the id of the last one of the page before.
+    func jobs(before: JobID?, limit: Int) throws(Problem) -> [Job]
+
+    /// Every job that is in no terminal state: what recovery has to settle.
+    func unfinishedJobs() throws(Problem) -> [Job]
+
+    /// Lines of a job's journal in order, after the line with this sequence number.
+    func journal(
+        of job: JobID,
+        after sequence: Int64,
+        limit: Int
+    ) throws(Problem) -> [StoredJournalEntry]
+
+    func sessions() throws(Problem) -> [SessionRecord]
+    func images() throws(Problem) -> [ImageRecord]
+}
+
+/// What must be true after a write.
+package enum Durability: Sendable {
+    /// It survives the death of the process.
+    case process
+    /// It survives the death of the machine: fsynced.
+    case machine
+}
+
+/// A set of writes that belong together.
+package struct StoreChange: Sendable {
+    package var jobs: [Job]
+    package var journal: [JournalLine]
+    package var sessions: [SessionRecord]
+    package var savedImages: [ImageRecord]
+    package var deletedImages: [ImageID]
+    package var events: [Event]
+
+    package init(
+        jobs: [Job] = [],
+        journal: [JournalLine] = [],
+        sessions: [SessionRecord] = [],
+        savedImages: [ImageRecord] = [],
+        deletedImages: [ImageID] = [],
+        events: [Event] = []
+    ) {
+        self.jobs = jobs
+        self.journal = journal
+        self.sessions = sessions
+        self.savedImages = savedImages
+        self.deletedImages = deletedImages
+        self.events = events
+    }
+
+    /// A journal entry and the job it belongs to.
+    package struct JournalLine: Hashable, Sendable {
+        package let job: JobID
+        package let entry: JournalEntry
+
+        package init(job: JobID, entry: JournalEntry) {
+            self.job = job
+            self.entry = entry
+        }
+    }
+}
+
+/// A journal entry with its place in the journal; sequence numbers start at 1 in each job.
+package struct StoredJournalEntry: Hashable, Sendable {
+    package let sequence: Int64
+    package let entry: JournalEntry
+
+    package init(sequence: Int64, entry: JournalEntry) {
+        self.sequence = sequence
+        self.entry = entry
+    }
+}

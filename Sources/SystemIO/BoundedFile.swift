@@ -1,0 +1,55 @@
+internal import Glibc
+package import MigrationCore
+
+/// Small files read whole, never more than a limit of them: sysfs, /proc, configuration.
+package enum BoundedFile {
+    /// The first `limit` bytes of a file.
+    package static func bytes(at path: String, limit: Int = 65_536) throws(Errno) -> [UInt8] {
+        let file = try FileDescriptor(opening: path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        var bytes: [UInt8] = []
+        let chunk = IOBuffer(byteCount: min(limit, 16_384))
+        while bytes.count < limit {
+            let wanted = unsafe min(chunk.bytes.count, limit - bytes.count)
+            let count = try unsafe file.read(
+                into: UnsafeMutableRawBufferPointer(rebasing: chunk.bytes[..<wanted])
+            )
+            if count == 0 { break }
+            unsafe bytes.append(contentsOf: chunk.prefix(count))
+        }
+        return bytes
+    }
+
+    /// The text of a file without white space at its ends; bytes that are not UTF-8 are repaired.
+    package static func text(at path: String, limit: Int = 65_536) throws(Errno) -> String {
+        let bytes = try bytes(at: path, limit: limit)
+        let isSpace = { (byte: UInt8) in byte == 0x20 || (9...13).contains(byte) || byte == 0 }
+        let start = bytes.firstIndex { !isSpace($0) } ?? bytes.endIndex
+        let end = (bytes.lastIndex { !isSpace($0) } ?? start - 1) + 1
+        return String(decoding: bytes[start..<end], as: UTF8.self)
+    }
+
+    /// Where a symbolic link points, as it is written.
+    package static func linkTarget(at path: String) throws(Errno) -> String {
+        let buffer = IOBuffer(byteCount: Int(PATH_MAX))
+        let text = unsafe buffer.bytes.assumingMemoryBound(to: CChar.self)
+        guard let start = text.baseAddress else { throw .noMemory }
+        let count = try retrying { unsafe readlink(path, start, text.count) }
+        return unsafe String(decoding: buffer.prefix(count), as: UTF8.self)
+    }
+
+    /// The names in a directory, without `.` and `..`, at most `limit` of them, sorted.
+    package static func names(in path: String, limit: Int = 100_000) throws(Errno) -> [String] {
+        guard let directory = unsafe opendir(path) else { throw Errno(number: Glibc.errno) }
+        defer { unsafe closedir(directory) }
+        var names: [String] = []
+        while names.count < limit, let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+                    unsafe String(cString: $0)
+                }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+}

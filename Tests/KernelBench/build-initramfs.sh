@@ -1,0 +1,33 @@
+#!/bin/bash
+# build-initramfs.sh OUT: busybox, the modules in the order of loading, and ./init; written to OUT/initramfs.gz
+. "$(dirname "$0")/common.sh"
+out=$1
+need_kernel
+PATH=$PATH:/usr/sbin:/sbin   # depmod, modprobe: a normal user's PATH lacks them
+
+# Ours in the order of their dependencies; the stock ones of Debian by name.
+stock=(9p 9pnet_virtio overlay irqbypass nvme)
+ours=(iova_bitmap iommufd vfio vfio_iommu_type1 mdev vfio-pci-core vfio-pci mtty)
+
+work=$(mktemp -d "$out/initramfs.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work"/{bin,dev,proc,sys,host,over,guest,modules}
+cp /bin/busybox "$work/bin/"
+install -m 755 "$bench/init" "$work/init"
+
+depmod -b "$unpacked" "$kernel-amd64"
+n=100
+add() { cp "$1" "$work/modules/$((n++))-$(basename "$1")"; }
+for m in "${stock[@]}"; do
+  while read -r _ path _; do
+    name=$(basename "$path" .xz)
+    compgen -G "$work/modules/*-$name" >/dev/null && continue
+    case $path in
+      *.xz) xz -dc "$path" >"$out/$name"; add "$out/$name"; rm "$out/$name" ;;
+      *) add "$path" ;;
+    esac
+  done < <(modprobe -d "$unpacked" -S "$kernel-amd64" --show-depends "$m" | grep '^insmod')
+done
+for m in "${ours[@]}"; do add "$out/modules/$m.ko"; done
+
+(cd "$work" && find . | cpio -o -H newc --quiet --owner=0:0) | gzip -1 >"$out/initramfs.gz"
