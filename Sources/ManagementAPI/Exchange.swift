@@ -1,0 +1,60 @@
+/// A request as the transport hands it over: bounded, but nothing of it believed yet.
+package struct APIRequest: Sendable {
+    package let method: String
+    /// The target as it came, percent-encoded: decoded per segment by the router, and only there.
+    package let rawPath: String
+    package let rawQuery: String?
+    /// Names in lower case, in the order they came.
+    package let headers: [(name: String, value: String)]
+    package let body: [UInt8]
+    package let caller: Caller
+
+    package init(
+        method: String, rawPath: String, rawQuery: String?,
+        headers: [(name: String, value: String)], body: [UInt8], caller: Caller
+    ) {
+        self.method = method
+        self.rawPath = rawPath
+        self.rawQuery = rawQuery
+        self.headers = headers
+        self.body = body
+        self.caller = caller
+    }
+
+    /// The value of a header, by its name in lower case.
+    package func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+}
+
+/// Who sent a request, as far as the transport can prove it.
+package enum Caller: Hashable, Sendable {
+    /// The peer of a UNIX socket, by the kernel's word.
+    case local(uid: UInt32, pid: UInt32)
+    /// Anybody on this host, let in by `--allow-anonymous-loopback`.
+    case anonymousLoopback
+}
+
+/// An answer, whole.
+package struct APIResponse: Sendable {
+    package let status: Int
+    package let headers: [(name: String, value: String)]
+    package let body: [UInt8]
+
+    package init(status: Int, headers: [(name: String, value: String)], body: [UInt8]) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// Why the transport refuses a request before the API sees it.
+package enum TransportRefusal: Hashable, Sendable {
+    /// The body is, or says it will be, longer than this many bytes.
+    case bodyTooLarge(limit: Int)
+    /// Headers that no two parsers read alike, or that are missing: what is wrong, in words.
+    case badRequest(String)
+    case unknownExpectation(String)
+    /// A Host or an Origin that is not on the allow-list of anonymous loopback.
+    case foreignHost(String)
+    case foreignOrigin(String)
+    case shuttingDown
+}

@@ -1,0 +1,86 @@
+"""Checks, each a sentence, and the table they make."""
+
+import json
+import os
+import time
+import traceback
+
+SHARE = "/run/bench"
+LOGS = f"{SHARE}/logs"
+_checks = []
+
+
+class Failed(AssertionError):
+    """What a check found wrong, in words."""
+
+
+def check(sentence):
+    """Registers a function as one row of the table, in the order of the source."""
+    def register(function):
+        group = function.__module__.removeprefix("checks_")
+        _checks.append((group, sentence, function))
+        return function
+    return register
+
+
+def expect(condition, otherwise):
+    if not condition:
+        raise Failed(otherwise)
+
+
+def expect_equal(actual, expected, what):
+    expect(actual == expected, f"{what}: expected {expected!r}, got {actual!r}")
+
+
+def wait_until(probe, what, seconds=30):
+    """Polls for what nothing announces. Returns the first true answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        expect(time.monotonic() < deadline, f"{what}: not within {seconds} s")
+        time.sleep(0.05)
+
+
+def settings():
+    with open(f"{SHARE}/settings.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+class Table:
+    """Rows go to the console as they come, and to a file that decides the result."""
+
+    def __init__(self):
+        self._file = open(f"{SHARE}/results", "w", encoding="utf-8")
+
+    def row(self, good, seconds, sentence, why=""):
+        word = "ok" if good else "not ok"
+        print(f"{word:<7}{seconds:6.2f} s  {sentence}", flush=True)
+        if why:
+            print("".join(f"                 {line}\n" for line in why.splitlines()), end="", flush=True)
+        self._write(f"{word} {sentence}")
+
+    def end(self):
+        self._write("end")
+
+    def _write(self, line):
+        self._file.write(line + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def run(table, only):
+    os.makedirs(LOGS, exist_ok=True)
+    for group, sentence, function in _checks:
+        if only and group not in only:
+            continue
+        started = time.monotonic()
+        try:
+            why = None
+            function()
+        except Failed as failure:
+            why = str(failure)
+        except Exception:  # a check that breaks is a failed check; the others still run
+            why = traceback.format_exc()
+        table.row(why is None, time.monotonic() - started, sentence, why or "")
