@@ -1,0 +1,40 @@
+# Ferry's front door. Everything is in `make help`; `make` alone builds.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+.PHONY: help build demo test test-kernel lint format setup clean
+
+# Where a toolchain often is when it is not on PATH.
+export PATH := $(PATH):/opt/swift/usr/bin:/usr/local/swift/usr/bin:$(HOME)/.local/share/swiftly/bin
+
+swift_sources := Sources Tests Package.swift
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
+	  printf 'make %-12s %s\n' "$$name" "$$text"; done
+	@echo 'NO_INSTALL=1     install nothing: only say what is missing'
+
+build: setup ## Build everything (debug)
+	swift build
+
+demo: setup ## Watch a live migration between simulated devices (KEEP=1 leaves ferryd running)
+	deploy/demo
+
+test: lint ## Every suite but the long ones; at most 10 minutes
+	swift test --disable-xctest
+
+test-kernel: setup ## The same daemon on a real kernel's driver, in a virtual machine
+	swift build
+	Tests/KernelBench/bench.sh
+
+lint: setup ## Check the format; the rest of the house rules are tests
+	swift format lint --strict --recursive $(swift_sources)
+
+format: setup ## Format all Swift code in place
+	swift format --in-place --recursive $(swift_sources)
+
+setup: ## Install the Debian packages that are missing
+	@deploy/setup
+
+clean: ## Remove what was built
+	rm -rf .build
