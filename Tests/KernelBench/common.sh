@@ -19,5 +19,6 @@ cached_kernel() {
 need_kernel() {
   kernel=$(cached_kernel)
   [[ -n $kernel ]] || die "no kernel in $cache: run '$bench/bench.sh prepare' first"
+  # shellcheck disable=SC2034  # for the script that sourced this
   unpacked=$cache/$kernel/root
 }

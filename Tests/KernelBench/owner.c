@@ -4,6 +4,7 @@
  * nonce in its registers, and gives the device to ferryd or collects it from there (ferry_workload.h).
  *
  *   owner flags DEVICE                  the migration flags, or the name of the errno
+ *   owner set DEVICE STATE              open, SET the state with that number, close
  *   owner write DEVICE NONCE            open, write, close
  *   owner read DEVICE                   open, print the nonce, close
  *   owner dup DEVICE NONCE              write, close the first descriptor, print what a duplicate reads
@@ -93,6 +94,18 @@ static void print_flags(int fd)
         printf("%s\n", strerrorname_np(errno));
     else
         printf("%" PRIu64 "\n", room[1]);
+}
+
+static void set_state(int fd, uint32_t state)
+{
+    uint64_t room[2] = {0};
+    struct vfio_device_feature *feature = (void *)room;
+    struct vfio_device_feature_mig_state *payload = (void *)&room[1];
+    feature->argsz = sizeof room;
+    feature->flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE;
+    payload->device_state = state;
+    if (ioctl(fd, VFIO_DEVICE_FEATURE, feature))
+        err(1, "SET %u", state);
 }
 
 /* ---- the nonce: four bytes in each of the two ports ---- */
@@ -236,6 +249,8 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!strcmp(command, "flags") && argc == 3) {
         print_flags(open_device(argv[2]).fd);
+    } else if (!strcmp(command, "set") && argc == 4) {
+        set_state(open_device(argv[2]).fd, (uint32_t)strtoul(argv[3], NULL, 10));
     } else if (!strcmp(command, "write") && argc == 4) {
         write_nonce(open_device(argv[2]).fd, argv[3]);
     } else if (!strcmp(command, "read") && argc == 3) {
@@ -257,7 +272,7 @@ int main(int argc, char **argv)
     } else if (!strcmp(command, "collect") && argc == 4) {
         collect(argv[2], argv[3]);
     } else {
-        errx(2, "usage: owner flags|write|read|dup|hold|give|collect ...");
+        errx(2, "usage: owner flags|set|write|read|dup|hold|give|collect ...");
     }
     return 0;
 }

@@ -25,10 +25,11 @@ printf '{"bin_dir": "%s", "only": "%s"}\n' "${bin:-}" "$only" >"$share/settings.
 # TCG always: KVM is not to be had in most CI machines, and the results must not depend on it.
 # Two VFs of an emulated NVMe controller are the functions that plain vfio-pci can hold.
 started=$SECONDS
+# shellcheck disable=SC2054  # the commas are QEMU's
 qemu=(qemu-system-x86_64 -machine q35,kernel-irqchip=split -accel tcg,thread=multi -cpu max -m 1024 -smp 2
   -display none -no-reboot -nodefaults -serial stdio -monitor none
   -kernel "$unpacked/boot/vmlinuz-$kernel-amd64" -initrd "$built/initramfs.gz"
-  -append "console=ttyS0 intel_iommu=on panic=-1 rdinit=/init quiet"
+  -append "console=ttyS0 intel_iommu=on panic=-1 rdinit=/init loglevel=3"
   -device intel-iommu,intremap=on
   -device pcie-root-port,id=port1,chassis=1,slot=1 -device nvme-subsys,id=subsystem,nqn=bench
   -device nvme,id=nvme,serial=bench,subsys=subsystem,bus=port1,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2,max_ioqpairs=6,msix_qsize=5
@@ -36,7 +37,7 @@ qemu=(qemu-system-x86_64 -machine q35,kernel-irqchip=split -accel tcg,thread=mul
   -fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=host,mount_tag=host
   -fsdev "local,id=share,path=$share,security_model=none" -device virtio-9p-pci,fsdev=share,mount_tag=share)
 status=0
-timeout "${BENCH_LIMIT:-600}" "${qemu[@]}" </dev/null 2>&1 | tr -d '\r' | tee "$share/console" || status=$?
+timeout "${BENCH_LIMIT:-600}" "${qemu[@]}" </dev/null 2>&1 | sed -u 's,\r,,g; /reboot: Power down/d' | tee "$share/console" || status=$?
 
 # The table above came over the console as it grew; what counts is the file the guest wrote.
 results=$share/results
@@ -47,8 +48,11 @@ if ! grep -qx 'end' "$results"; then
   say "the guest did not reach its end (QEMU ended with $status after $((SECONDS - started)) s)"
   failed=$((failed + 1))
 fi
-if [[ $failed != 0 && -d $share/logs ]]; then
-  for log in "$share"/logs/*; do printf -- '---- %s\n' "$(basename "$log")"; tail -n 60 "$log"; done
+if [[ $failed != 0 ]]; then
+  find "$share/logs" -type f -size +0 2>/dev/null | sort -V | while read -r log; do
+    printf -- '---- %s\n' "$(basename "$log")"
+    tail -n 60 "$log"
+  done
 fi
 printf 'kernel %s under TCG, %d s\n' "$kernel" "$((SECONDS - started))"
 printf '%d passed, %d failed\n' "$passed" "$failed"

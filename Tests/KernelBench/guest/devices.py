@@ -1,5 +1,6 @@
 """The guest's devices: mtty mdevs, NVMe VFs, and the owner program that uses them."""
 
+import contextlib
 import functools
 import os
 import secrets
@@ -11,7 +12,7 @@ from harness import SHARE, Failed, wait_until
 MTTY_TYPE = "/sys/class/mdev_bus/mtty/mdev_supported_types/mtty-2"
 MDEVS = "/sys/bus/mdev/devices"
 PCI = "/sys/bus/pci"
-NVME = "0000:01:00.0"
+NVME = "0000:01:00.0"  # the only function behind the guest's one root port
 OWNER = f"{SHARE}/owner"
 
 
@@ -24,7 +25,7 @@ def new_nonce():
     return secrets.token_hex(8)
 
 
-def create_mdev():
+def create_mtty():
     """A fresh two-port mtty; returns its id in Ferry."""
     name = str(uuid.uuid4())
     write(f"{MTTY_TYPE}/create", name)
@@ -32,8 +33,15 @@ def create_mdev():
     return f"mdev-{name}"
 
 
-def remove_mdev(device):
-    write(f"{MDEVS}/{device.removeprefix('mdev-')}/remove", "1")
+@contextlib.contextmanager
+def mttys(count):
+    """Some fresh mttys, removed at the end of the block; by then nobody may hold them."""
+    devices = [create_mtty() for _ in range(count)]
+    try:
+        yield devices
+    finally:
+        for device in devices:
+            write(f"{MDEVS}/{device.removeprefix('mdev-')}/remove", "1")
 
 
 def cdev_directory(device):
@@ -42,7 +50,7 @@ def cdev_directory(device):
 
 
 def kernel_state(device):
-    """The migration state as the kernel's debugfs tells it, without opening the device."""
+    """The migration state as debugfs tells it, without opening the device and without asking ferryd."""
     name = device.split("-", 1)[1]
     with open(f"/sys/kernel/debug/vfio/{name}/migration/state", encoding="ascii") as file:
         return file.read().strip()
@@ -74,19 +82,13 @@ def owner(*arguments):
     return done.stdout.strip()
 
 
-class Holder:
-    """A process that holds a device until the end of the block."""
-
-    def __init__(self, device):
-        self._device = device
-
-    def __enter__(self):
-        self.process = subprocess.Popen([OWNER, "hold", self._device], stdout=subprocess.PIPE, text=True)
-        if self.process.stdout.readline().strip() != "holding":
-            raise Failed("the holder could not open the device")
-        return self.process
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+@contextlib.contextmanager
+def held(device):
+    """A process that holds the device until the end of the block."""
+    with subprocess.Popen([OWNER, "hold", device], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            if process.stdout.readline().strip() != "holding":
+                raise Failed("the holder could not open the device")
+            yield process
+        finally:
+            process.kill()
