@@ -13,7 +13,10 @@ package struct JobView: Sendable {
     package let isCancellable: Bool
 
     package init(
-        job: Job, progress: JobProgress?, stuckIn: StuckArc?, switchoverBlockedBy: [String],
+        job: Job,
+        progress: JobProgress?,
+        stuckIn: StuckArc?,
+        switchoverBlockedBy: [String],
         isCancellable: Bool
     ) {
         self.job = job
@@ -24,7 +27,9 @@ package struct JobView: Sendable {
     }
 }
 
-/// How far a transfer is. Sampled, never durable.
+/// How far a transfer is.
+///
+/// Sampled, never durable.
 package struct JobProgress: Hashable, Sendable {
     package var sentByteCount: UInt64 = 0
     package var remainingByteCount: UInt64 = 0
@@ -61,7 +66,10 @@ package struct DeviceView: Sendable {
     package let lastState: ReportedState?
 
     package init(
-        record: DeviceRecord, session: SessionRecord?, lockedBy: JobID?, lastState: ReportedState?
+        record: DeviceRecord,
+        session: SessionRecord?,
+        lockedBy: JobID?,
+        lastState: ReportedState?
     ) {
         self.record = record
         self.session = session
@@ -81,8 +89,13 @@ package struct HostView: Sendable {
     package let workersBusy: Int
 
     package init(
-        hostname: String, kernelRelease: String, machine: String, version: String,
-        startedAt: Timestamp, workerCount: Int, workersBusy: Int
+        hostname: String,
+        kernelRelease: String,
+        machine: String,
+        version: String,
+        startedAt: Timestamp,
+        workerCount: Int,
+        workersBusy: Int
     ) {
         self.hostname = hostname
         self.kernelRelease = kernelRelease

@@ -10,8 +10,12 @@ package struct APIRequest: Sendable {
     package let caller: Caller
 
     package init(
-        method: String, rawPath: String, rawQuery: String?,
-        headers: [(name: String, value: String)], body: [UInt8], caller: Caller
+        method: String,
+        rawPath: String,
+        rawQuery: String?,
+        headers: [(name: String, value: String)],
+        body: [UInt8],
+        caller: Caller
     ) {
         self.method = method
         self.rawPath = rawPath

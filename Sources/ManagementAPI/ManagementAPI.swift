@@ -7,9 +7,12 @@ package final class ManagementAPI: Sendable {
     package init(engine: Engine) { self.engine = engine }
 
     /// Answers a request by calling `reply` exactly once: at once on this thread for reads of
-    /// memory, later from another for everything else. Never blocks.
+    /// memory, later from another for everything else.
+    ///
+    /// Never blocks.
     package func respond(
-        to request: APIRequest, reply: @escaping @Sendable (APIResponse) -> Void
+        to request: APIRequest,
+        reply: @escaping @Sendable (APIResponse) -> Void
     ) {
         preconditionFailure("being built")
     }

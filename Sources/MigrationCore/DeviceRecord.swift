@@ -64,8 +64,10 @@ package struct SimulationFacts: Hashable, Sendable {
     package let seed: UInt64
     package let stateByteCount: UInt64
     package let dirtyBytesPerSecond: UInt64
-    /// A digest over the content the device holds now, computed by the simulation itself and
-    /// never by the code that moves it. Changes while a device with a dirty rate runs.
+    /// A digest over the content the device holds now, computed by the simulation itself and never
+    /// by the code that moves it.
+    ///
+    /// Changes while a device with a dirty rate runs.
     package let contentDigest: String
 
     package init(

@@ -50,8 +50,9 @@ package enum DeviceState: UInt32, CaseIterable, Sendable {
     }
 }
 
-/// What a device says its state is. Kernels may expose new states after a failed SET, so an
-/// unknown number is a value, not an error.
+/// What a device says its state is.
+///
+/// Kernels may expose new states after a failed SET, so an unknown number is a value, not an error.
 package enum ReportedState: Hashable, Sendable {
     case known(DeviceState)
     case unknown(UInt32)

@@ -1,5 +1,6 @@
-/// An error number of Linux, with its name. The numbers are those of `asm-generic/errno.h`, which
-/// every architecture Ferry runs on shares.
+/// An error number of Linux, with its name.
+///
+/// The numbers are those of `asm-generic/errno.h`, which every architecture Ferry runs on shares.
 package struct Errno: Error, Hashable, Sendable, Codable {
     package let number: Int32
 

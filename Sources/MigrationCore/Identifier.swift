@@ -1,4 +1,5 @@
 /// A stable name of one kind of thing: letters, digits, `.`, `_`, `:` and `-`, 1 to 128 of them.
+///
 /// So every identifier is safe in a URL segment, a file name and a log line.
 package struct Identifier<Kind>: Hashable, Sendable, CustomStringConvertible {
     package let text: String

@@ -1,4 +1,6 @@
-/// A saved state of a set: what the catalogue knows of it. The content lies in a file.
+/// A saved state of a set: what the catalogue knows of it.
+///
+/// The content lies in a file.
 package struct ImageRecord: Hashable, Sendable, Codable {
     package let id: ImageID
     /// The save that made it.

@@ -151,7 +151,9 @@ package struct JournalEntry: Hashable, Sendable, Codable {
 
     package enum Line: Hashable, Sendable, Codable {
         case accepted
-        /// About to be done. `device` and the ends of the arc when it is a SET.
+        /// About to be done.
+        ///
+        /// `device` and the ends of the arc when it is a SET.
         case intent(action: String, device: DeviceID?, arc: Problem.ArcNames?)
         case done(action: String, device: DeviceID?, arc: Problem.ArcNames?, nanoseconds: UInt64)
         case failed(action: String, device: DeviceID?, arc: Problem.ArcNames?, problem: Problem)

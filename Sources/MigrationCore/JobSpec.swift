@@ -82,7 +82,9 @@ package struct JobSpec: Hashable, Sendable, Codable {
         case manual
     }
 
-    /// The bounds of a job. Every one ends at the commit attempt.
+    /// The bounds of a job.
+    ///
+    /// Every one ends at the commit attempt.
     package struct Limits: Hashable, Sendable, Codable {
         /// Caps pre-copy and is lifted at switchover; nil for no cap.
         package var bandwidthBytesPerSecond: UInt64?
@@ -109,7 +111,9 @@ package enum JobKind: String, CaseIterable, Hashable, Sendable, Codable {
     case reset
 }
 
-/// The phases of a job, in order. A kind may leave out some, never reorder them.
+/// The phases of a job, in order.
+///
+/// A kind may leave out some, never reorder them.
 package enum JobPhase: String, CaseIterable, Hashable, Sendable, Codable {
     case prepare
     case preCopy = "pre_copy"

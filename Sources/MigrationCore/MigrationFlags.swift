@@ -1,5 +1,7 @@
-/// What a device's migration support consists of. Source: `VFIO_MIGRATION_STOP_COPY`, `_P2P`,
-/// `_PRE_COPY` of `struct vfio_device_feature_migration`.
+/// What a device's migration support consists of.
+///
+/// Source: `VFIO_MIGRATION_STOP_COPY`, `_P2P`, `_PRE_COPY` of `struct
+/// vfio_device_feature_migration`.
 package struct MigrationFlags: OptionSet, Hashable, Sendable {
     package let rawValue: UInt64
 
@@ -14,7 +16,9 @@ package struct MigrationFlags: OptionSet, Hashable, Sendable {
         [.stopCopy], [.stopCopy, .p2p], [.stopCopy, .preCopy], [.stopCopy, .p2p, .preCopy],
     ]
 
-    /// Whether a device with these flags has the state. `RUNNING` and `ERROR` always exist.
+    /// Whether a device with these flags has the state.
+    ///
+    /// `RUNNING` and `ERROR` always exist.
     package func supports(_ state: DeviceState) -> Bool {
         switch state {
         case .error, .running: true

@@ -93,7 +93,9 @@ package enum MigrationStateMachine {
         }
     }
 
-    /// The kernel's table, which knows nothing of flags. Nil is an arc that does not exist.
+    /// The kernel's table, which knows nothing of flags.
+    ///
+    /// Nil is an arc that does not exist.
     private static func coreStep(from current: DeviceState, to target: DeviceState) -> DeviceState?
     {
         switch (current, target) {

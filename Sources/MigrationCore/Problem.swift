@@ -11,8 +11,9 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         self.facts = facts
     }
 
-    /// The stable codes of Ferry. `ManagementAPI` maps each to one HTTP status; a code is never
-    /// reused for something else.
+    /// The stable codes of Ferry.
+    ///
+    /// `ManagementAPI` maps each to one HTTP status; a code is never reused for something else.
     package enum Code: String, CaseIterable, Hashable, Sendable, Codable {
         // The request.
         case badRequest = "bad-request"
@@ -60,7 +61,9 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         case internalError = "internal"
     }
 
-    /// What a program needs to act on a problem. Absent when it does not apply.
+    /// What a program needs to act on a problem.
+    ///
+    /// Absent when it does not apply.
     package struct Facts: Hashable, Sendable, Codable {
         package var device: DeviceID?
         package var session: SessionID?

@@ -6,7 +6,9 @@ package struct SessionRecord: Hashable, Sendable, Codable {
     package var status: Status
     package var content: DeviceContent
     /// Whether the content is what the simulation's seed makes, so that overwriting it loses
-    /// nothing. False for every real device.
+    /// nothing.
+    ///
+    /// False for every real device.
     package var isReproducible: Bool
     package let openedAt: Timestamp
     package var closedAt: Timestamp?

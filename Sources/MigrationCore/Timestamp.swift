@@ -1,5 +1,7 @@
-/// A point of civil time in UTC, to the millisecond. For showing and sorting only: every duration
-/// is measured on the monotonic clock, because this one jumps.
+/// A point of civil time in UTC, to the millisecond.
+///
+/// For showing and sorting only: every duration is measured on the monotonic clock, because this
+/// one jumps.
 package struct Timestamp: Hashable, Sendable, Codable, Comparable {
     package let millisecondsSinceEpoch: Int64
 

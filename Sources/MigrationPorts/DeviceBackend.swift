@@ -2,14 +2,18 @@ package import MigrationCore
 
 /// The code that reaches one kind of device.
 package protocol DeviceBackend: Sendable {
-    /// The devices there are now, sorted by id. Bounded reads; opens nothing, disturbs nothing.
+    /// The devices there are now, sorted by id.
+    ///
+    /// Bounded reads; opens nothing, disturbs nothing.
     func devices() -> [DeviceRecord]
 
     /// One device, or nil when there is none of that id now.
     func device(_ id: DeviceID) -> DeviceRecord?
 
-    /// Opens and binds a device. For a real one this may reset it. With `companion` the device
-    /// joins that session's address space (the same iommufd and IOAS).
+    /// Opens and binds a device.
+    ///
+    /// For a real one this may reset it. With `companion` the device joins that session's address
+    /// space (the same iommufd and IOAS).
     ///
     /// Throws `device-busy` with the holders, `device-gone`, `permission-denied`,
     /// `device-failed`; always with the device, the call and its errno.
@@ -18,18 +22,24 @@ package protocol DeviceBackend: Sendable {
         joining companion: (any DeviceSession)?
     ) throws(Problem) -> any DeviceSession
 
-    /// Takes over a device its user opened and bound. The descriptors are checked to be what they
-    /// are said to be; a device without descriptors refuses with `invalid-field`.
+    /// Takes over a device its user opened and bound.
+    ///
+    /// The descriptors are checked to be what they are said to be; a device without descriptors
+    /// refuses with `invalid-field`.
     func adopt(
         _ id: DeviceID,
         _ descriptors: consuming DeviceDescriptors
     ) throws(Problem) -> any DeviceSession
 
     /// Opens an idle device, asks for its migration support, closes it: the answer is kept and
-    /// `device(_:)` shows it. May reset the device.
+    /// `device(_:)` shows it.
+    ///
+    /// May reset the device.
     func probe(_ id: DeviceID) throws(Problem) -> MigrationSupport
 
-    /// The other processes that have the device open. Reads /proc; may take milliseconds.
+    /// The other processes that have the device open.
+    ///
+    /// Reads /proc; may take milliseconds.
     func holders(of id: DeviceID) -> [Problem.Holder]
 
     /// The devices the backend opened by itself when it started (simulated ones), with whether

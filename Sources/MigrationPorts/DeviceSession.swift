@@ -1,9 +1,11 @@
 package import MigrationCore
 package import SystemIO
 
-/// One open and bound device, as raw as the kernel's ABI. Calls may block for seconds and may come
-/// from any thread; the device's own lock serialises them. The rules of use (GET before SET, what
-/// becomes of streams) are kept in one place above, `JobEngine.DrivenDevice`.
+/// One open and bound device, as raw as the kernel's ABI.
+///
+/// Calls may block for seconds and may come from any thread; the device's own lock serialises them.
+/// The rules of use (GET before SET, what becomes of streams) are kept in one place above,
+/// `JobEngine.DrivenDevice`.
 package protocol DeviceSession: AnyObject, Sendable {
     var device: DeviceID { get }
 
@@ -14,8 +16,9 @@ package protocol DeviceSession: AnyObject, Sendable {
     /// GET of `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`.
     func state() throws(Errno) -> ReportedState
 
-    /// SET of `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`. Returns the stream when the kernel returned
-    /// a descriptor, nil for data_fd −1.
+    /// SET of `VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE`.
+    ///
+    /// Returns the stream when the kernel returned a descriptor, nil for data_fd −1.
     func set(_ state: DeviceState) throws(Errno) -> (any MigrationStream)?
 
     /// `VFIO_DEVICE_FEATURE_MIG_DATA_SIZE`: an estimate of the bytes STOP_COPY would give.
@@ -24,15 +27,18 @@ package protocol DeviceSession: AnyObject, Sendable {
     /// `VFIO_DEVICE_RESET`: to RUNNING, every stream dead, the content lost.
     func reset() throws(Errno)
 
-    /// Calls `handler`, from a thread of the backend's, for every signal of the kernel from now
-    /// on. At most one handler; a second call replaces it.
+    /// Calls `handler`, from a thread of the backend's, for every signal of the kernel from now on.
+    ///
+    /// At most one handler; a second call replaces it.
     func onSignal(_ handler: @escaping @Sendable (DeviceSignal) -> Void)
 
     /// Duplicates of the descriptors for the device's user, or nil for a device without any.
     func duplicateDescriptors() throws(Errno) -> DeviceDescriptors?
 
-    /// Closes the device. The last close of a device loses its content. Safe to call twice; every
-    /// later call throws ENODEV.
+    /// Closes the device.
+    ///
+    /// The last close of a device loses its content. Safe to call twice; every later call throws
+    /// ENODEV.
     func close()
 }
 
@@ -46,22 +52,32 @@ package enum DeviceSignal: Hashable, Sendable {
 
 /// The bytes of a device's state while it is in a state that has a stream.
 package protocol MigrationStream: AnyObject, Sendable {
-    /// Reads some bytes. 0 is the end in STOP_COPY, and means no more for now in a pre-copy state,
-    /// where ENOMSG means the same. ENODEV when the device left the state.
+    /// Reads some bytes.
+    ///
+    /// 0 is the end in STOP_COPY, and means no more for now in a pre-copy state, where ENOMSG means
+    /// the same. ENODEV when the device left the state.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int
 
-    /// Writes some bytes. Every error but EINTR bars the stream from ever being LOADED.
+    /// Writes some bytes.
+    ///
+    /// Every error but EINTR bars the stream from ever being LOADED.
     func write(_ buffer: UnsafeRawBufferPointer) throws(Errno) -> Int
 
-    /// `VFIO_MIG_GET_PRECOPY_INFO`. With mlx5 and virtio this call is what makes the driver take
-    /// its next snapshot, so a pre-copy loop must make it.
+    /// `VFIO_MIG_GET_PRECOPY_INFO`.
+    ///
+    /// With mlx5 and virtio this call is what makes the driver take its next snapshot, so a
+    /// pre-copy loop must make it.
     func preCopyInfo() throws(Errno) -> PreCopyInfo
 
-    /// Closes the descriptor. Never a change of state.
+    /// Closes the descriptor.
+    ///
+    /// Never a change of state.
     func close()
 }
 
-/// Answer of `VFIO_MIG_GET_PRECOPY_INFO`, in bytes. Neither bounds what is still to come.
+/// Answer of `VFIO_MIG_GET_PRECOPY_INFO`, in bytes.
+///
+/// Neither bounds what is still to come.
 package struct PreCopyInfo: Hashable, Sendable {
     package let initialByteCount: UInt64
     package let dirtyByteCount: UInt64

@@ -1,6 +1,8 @@
 package import MigrationCore
 
-/// Where jobs, journals, sessions, images and events survive. One writer; reads from any thread.
+/// Where jobs, journals, sessions, images and events survive.
+///
+/// One writer; reads from any thread.
 package protocol JobStore: Sendable {
     /// Applies the whole change in one transaction, or nothing of it.
     func apply(_ change: StoreChange, _ durability: Durability) throws(Problem)

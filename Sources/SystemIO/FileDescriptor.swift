@@ -3,6 +3,7 @@ internal import Glibc
 package import MigrationCore
 
 /// An open file with exactly one owner: closed when the owner goes, or earlier by ``close()``.
+///
 /// Always close-on-exec.
 package struct FileDescriptor: ~Copyable, Sendable {
     /// The number, borrowed: valid while this value lives.
@@ -11,7 +12,9 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// Takes over a descriptor that nobody else closes.
     package init(owning raw: Int32) { self.raw = raw }
 
-    /// Opens a file, close-on-exec. `mode` counts only with `O_CREAT`.
+    /// Opens a file, close-on-exec.
+    ///
+    /// `mode` counts only with `O_CREAT`.
     package init(opening path: String, _ flags: Int32, mode: UInt32 = 0) throws(Errno) {
         self.raw = try checked(unsafe ferry_open(path, flags, mode_t(mode)))
     }
@@ -48,7 +51,9 @@ package struct FileDescriptor: ~Copyable, Sendable {
         FileDescriptor(owning: try checked(ferry_duplicate(raw)))
     }
 
-    /// Reads up to the buffer's size; 0 at the end. Interrupted calls are made again.
+    /// Reads up to the buffer's size; 0 at the end.
+    ///
+    /// Interrupted calls are made again.
     package borrowing func read(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(Errno) -> Int {

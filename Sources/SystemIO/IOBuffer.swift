@@ -1,4 +1,6 @@
-/// Memory for reads and writes, aligned to a page, freed with its owner. Not zeroed between uses.
+/// Memory for reads and writes, aligned to a page, freed with its owner.
+///
+/// Not zeroed between uses.
 @safe package final class IOBuffer {
     package let bytes: UnsafeMutableRawBufferPointer
 
