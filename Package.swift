@@ -91,5 +91,6 @@ let package = Package(
         program("ferryctl", ["APIClient", "APISchema", "JSONCoding", argumentParser]),
 
         tests("MigrationCoreTests", ["MigrationCore"], [.copy("fsm-vectors.json")]),
+        tests("JSONCodingTests", ["JSONCoding"]),
     ]
 )
