@@ -7,7 +7,7 @@
 programs=(qemu-system-x86 seabios busybox-static cpio kmod gcc libc6-dev make patch xz-utils python3 libelf1 libssl3)
 
 as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi; }
-apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 "$@"; }
+apt_as_root() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 "$@"; }
 
 missing_programs() {
   local p
@@ -33,15 +33,19 @@ newest_kernel() {
            sed -E 's/^linux-headers-(.*)-amd64 .*/\1/' | sort -rV)
 }
 
-unpack_kernel() { # KERNEL DEBIAN-VERSION
-  local work p wanted=()
-  work=$(mktemp -d "$cache/unpack.XXXXXX")
+work=
+trap 'rm -rf "$work"' EXIT
+unpack_kernel() { # KERNEL DEBIAN-VERSION. Called as a condition, so no failure ends it by itself.
+  local p wanted=()
+  work=$(mktemp -d "$cache/unpack.XXXXXX") || return 1
   for p in $(packages_of "$1"); do wanted+=("$p=$2"); done
   say "downloading: ${wanted[*]}"
   # Not installed: no hooks, no boot loader, no root. The sandbox user cannot write to a home directory.
-  if ! (cd "$work" && apt-get -o APT::Sandbox::User=root download "${wanted[@]}"); then rm -rf "$work"; return 1; fi
-  for p in "$work"/*.deb; do dpkg -x "$p" "$work/root" && rm "$p"; done
-  if ! mv -T "$work" "$cache/$1" 2>/dev/null; then rm -rf "$work"; fi   # somebody else was faster
+  (cd "$work" && apt-get -o APT::Sandbox::User=root download "${wanted[@]}") || return 1
+  for p in "$work"/*.deb; do
+    dpkg -x "$p" "$work/root" && rm "$p" || return 1
+  done
+  mv -T "$work" "$cache/$1" 2>/dev/null || [[ -d $cache/$1 ]]   # or somebody else was faster
 }
 
 mapfile -t missing < <(missing_programs)
@@ -62,15 +66,15 @@ fi
 
 if [[ ${#missing[@]} != 0 ]]; then
   say "installing: ${missing[*]}"
-  apt_install install -y --no-install-recommends "${missing[@]}" ||
-    { apt_install update && apt_install install -y --no-install-recommends "${missing[@]}"; }
+  apt_as_root install -y --no-install-recommends "${missing[@]}" ||
+    { apt_as_root update && apt_as_root install -y --no-install-recommends "${missing[@]}"; }
 fi
 
 if [[ $need_download == yes ]]; then
   mkdir -p "$cache"
   if [[ -z ${kernel:-} ]] || ! unpack_kernel "$kernel" "$version"; then
     # The package lists may be missing, or older than the archive.
-    apt_install update || true
+    apt_as_root update || true
     read -r kernel version <<<"$(newest_kernel)" || true
     if [[ -z ${kernel:-} ]] || ! { [[ -d $cache/$kernel ]] || unpack_kernel "$kernel" "$version"; }; then
       [[ -n $(cached_kernel) ]] || die "apt offers no whole 6.12 kernel for Debian 12 (bookworm-security or -backports), and none is cached"

@@ -37,7 +37,8 @@ qemu=(qemu-system-x86_64 -machine q35,kernel-irqchip=split -accel tcg,thread=mul
   -fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=host,mount_tag=host
   -fsdev "local,id=share,path=$share,security_model=none" -device virtio-9p-pci,fsdev=share,mount_tag=share)
 status=0
-timeout "${BENCH_LIMIT:-600}" "${qemu[@]}" </dev/null 2>&1 | sed -u 's,\r,,g; /reboot: Power down/d' | tee "$share/console" || status=$?
+# --foreground: an interrupt from the terminal reaches QEMU too
+timeout --foreground "${BENCH_LIMIT:-600}" "${qemu[@]}" </dev/null 2>&1 | sed -u 's,\r,,g; /reboot: Power down/d' | tee "$share/console" || status=$?
 
 # The table above came over the console as it grew; what counts is the file the guest wrote.
 results=$share/results

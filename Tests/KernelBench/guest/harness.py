@@ -8,6 +8,7 @@ import traceback
 SHARE = "/run/bench"
 LOGS = f"{SHARE}/logs"
 _checks = []
+_running = ""
 
 
 class Failed(AssertionError):
@@ -15,7 +16,7 @@ class Failed(AssertionError):
 
 
 def check(sentence):
-    """Registers a function as one row of the table, in the order of the source."""
+    """Registers a function as a row of the table, or as several if it yields them."""
     def register(function):
         group = function.__module__.removeprefix("checks_")
         _checks.append((group, sentence, function))
@@ -41,6 +42,14 @@ def wait_until(probe, what, seconds=30):
             return answer
         expect(time.monotonic() < deadline, f"{what}: not within {seconds} s")
         time.sleep(0.05)
+
+
+def open_log(name):
+    """A log that run.sh shows when a check failed; headed by the check it belongs to."""
+    file = open(f"{LOGS}/{name}", "ab")
+    file.write(f"{_running}\n".encode())
+    file.flush()
+    return file
 
 
 def settings():
@@ -71,16 +80,28 @@ class Table:
 
 
 def run(table, only):
+    global _running
     os.makedirs(LOGS, exist_ok=True)
     for group, sentence, function in _checks:
         if only and group not in only:
             continue
+        _running = sentence
         started = time.monotonic()
-        try:
-            why = None
-            function()
-        except Failed as failure:
-            why = str(failure)
-        except Exception:  # a check that breaks is a failed check; the others still run
-            why = traceback.format_exc()
-        table.row(why is None, time.monotonic() - started, sentence, why or "")
+        for name, why in _outcomes(sentence, function):
+            now = time.monotonic()
+            table.row(why is None, now - started, name, why or "")
+            started = now
+
+
+def _outcomes(sentence, function):
+    """The rows of a check: the one it is, or those it yields as (sentence, None or what is wrong)."""
+    try:
+        rows = function()
+        if rows is None:
+            yield sentence, None
+        else:
+            yield from rows
+    except Failed as failure:
+        yield sentence, str(failure)
+    except Exception:  # a check that breaks is a failed check; the others still run
+        yield sentence, traceback.format_exc()

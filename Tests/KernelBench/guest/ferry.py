@@ -1,0 +1,169 @@
+"""ferryd as its users see it: a process, and HTTP with JSON."""
+
+import http.client
+import itertools
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+from devices import owner
+from harness import Failed, expect, expect_equal, open_log, settings
+
+_numbers = itertools.count(1)
+TERMINAL = {"succeeded", "failed", "cancelled", "indeterminate"}
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = response.headers
+        self.text = response.read().decode()
+        self.json = json.loads(self.text) if self.text else None
+
+    def require(self, *statuses):
+        expect(self.status in statuses, f"expected {statuses}, got {self.status}: {self.text}")
+        return self.json
+
+    def problem(self, status, code):
+        """The answer as a problem of that status and code."""
+        self.require(status)
+        expect_equal(self.headers.get_content_type(), "application/problem+json", "content type of the refusal")
+        expect_equal(self.json["code"], code, f"code of the refusal ({self.text})")
+        return self.json
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Ferryd:
+    """A daemon with a state directory of its own; killed, without a word, at the end of the block."""
+
+    def __init__(self):
+        self.number = next(_numbers)
+        self.directory = f"/run/ferry-{self.number}"  # a tmpfs: short enough for a socket's path
+        self.state = f"{self.directory}/state"
+        self._socket = f"{self.directory}/api.sock"
+        self._port = None
+        self._process = None
+
+    def __enter__(self):
+        os.makedirs(self.state, mode=0o700)
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        shutil.rmtree(self.directory)
+
+    def start(self):
+        """Returns when the daemon says that it serves."""
+        arguments = [f"{settings()['bin_dir']}/ferryd", "--state-directory", self.state,
+                     "--listen", f"unix:{self._socket}", "--listen", "tcp:127.0.0.1:0", "--allow-anonymous-loopback"]
+        with open_log(f"ferryd-{self.number}.log") as log:
+            self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, text=True)
+        addresses = []
+        while len(addresses) < 2:
+            line = self._process.stdout.readline()
+            expect(line, f"ferryd ended before it served: {self._process.poll()}")
+            addresses += re.findall(r"^listening (\S+)", line)
+        self._port = int(next(a for a in addresses if a.startswith("tcp:")).rpartition(":")[2])
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+
+    # ---- HTTP
+
+    def call(self, method, path, body=None, over_tcp=False):
+        # Longer than the longest wait of a long poll
+        connection = (http.client.HTTPConnection("127.0.0.1", self._port, timeout=90) if over_tcp
+                      else _UnixConnection(self._socket, timeout=90))
+        try:
+            headers = {} if body is None else {"Content-Type": "application/json"}
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    def get(self, path, **options):
+        return self.call("GET", path, **options).require(200)
+
+    def post(self, path, body=None):
+        return self.call("POST", path, {} if body is None else body)
+
+    # ---- sessions
+
+    @property
+    def workload_socket(self):
+        return f"{self.state}/workload.sock"
+
+    def adopt(self, device, nonce):
+        """An owner writes the nonce into the device and hands it over; returns the session's id."""
+        return owner("give", self.workload_socket, device, nonce)
+
+    def collect(self, session):
+        """An owner takes the device back; returns the nonce it reads."""
+        return owner("collect", self.workload_socket, session)
+
+    def open(self, device):
+        """ferryd opens the device itself; returns the session's id."""
+        return self.post("/v1/sessions", {"device": device}).require(201)["id"]
+
+    def content(self, session):
+        return self.get(f"/v1/sessions/{session}")["content"]
+
+    # ---- jobs
+
+    def submit(self, body):
+        return self.post("/v1/jobs", body).require(202)
+
+    def job_when(self, job, ready, what, seconds=60):
+        """Follows the job by long polls until `ready(job)`."""
+        deadline = time.monotonic() + seconds
+        while not ready(job):
+            expect(time.monotonic() < deadline, f"job never {what}: {json.dumps(job)}")
+            job = self.get(f"/v1/jobs/{job['id']}?after_generation={job['generation']}&wait=10")
+        return job
+
+    def finish(self, job):
+        return self.job_when(job, lambda j: j["state"] in TERMINAL, "ended")
+
+    def succeed(self, body):
+        job = self.finish(self.submit(body))
+        expect_equal(job["state"], "succeeded", f"state of the {body['kind']} ({json.dumps(job.get('error'))})")
+        return job
+
+    def journal(self, job):
+        return self.get(f"/v1/jobs/{job}/journal?limit=1000")["items"]
+
+
+def save(source):
+    return {"kind": "save", "devices": [{"source": source}]}
+
+
+def restore(image, target):
+    return {"kind": "restore", "image": image, "accept_copy": True, "devices": [{"target": target}]}
+
+
+def migrate(source, target, **more):
+    return {"kind": "migrate", "devices": [{"source": source, "target": target}], **more}
+
+
+def one(items, what):
+    items = list(items)
+    if len(items) != 1:
+        raise Failed(f"expected one {what}, got {len(items)}: {items}")
+    return items[0]
