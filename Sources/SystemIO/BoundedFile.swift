@@ -6,6 +6,14 @@ package enum BoundedFile {
     /// The first `limit` bytes of a file.
     package static func bytes(at path: String, limit: Int = 65_536) throws(Errno) -> [UInt8] {
         let file = try FileDescriptor(opening: path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        return try bytes(of: file, limit: limit)
+    }
+
+    /// The first `limit` bytes from an open file's position on.
+    package static func bytes(
+        of file: borrowing FileDescriptor,
+        limit: Int
+    ) throws(Errno) -> [UInt8] {
         var bytes: [UInt8] = []
         let chunk = IOBuffer(byteCount: min(limit, 16_384))
         while bytes.count < limit {
@@ -41,6 +49,11 @@ package enum BoundedFile {
     package static func names(in path: String, limit: Int = 100_000) throws(Errno) -> [String] {
         guard let directory = unsafe opendir(path) else { throw Errno(number: Glibc.errno) }
         defer { unsafe closedir(directory) }
+        return unsafe names(of: directory, limit: limit)
+    }
+
+    /// What is left to read of an open directory, sorted.
+    static func names(of directory: OpaquePointer, limit: Int) -> [String] {
         var names: [String] = []
         while names.count < limit, let entry = unsafe readdir(directory) {
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {

@@ -1,0 +1,83 @@
+internal import Glibc
+package import MigrationCore
+
+/// An open directory: everything in it is reached from its descriptor, so nobody can move the
+/// directory, or put a symbolic link in the way, between two calls.
+///
+/// Names are single path components; the caller vouches for that.
+package struct Directory: ~Copyable, Sendable {
+    private let descriptor: FileDescriptor
+
+    /// Opens a directory by its path; the path itself may lead through symbolic links.
+    package init(opening path: String) throws(Errno) {
+        descriptor = try FileDescriptor(opening: path, O_RDONLY | O_DIRECTORY)
+    }
+
+    /// Opens a directory below another one.
+    ///
+    /// A symbolic link is refused with ENOTDIR.
+    package init(opening name: String, in parent: borrowing Directory) throws(Errno) {
+        descriptor = try FileDescriptor(
+            opening: name,
+            in: parent.descriptor,
+            O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+        )
+    }
+
+    /// Opens a file of the directory; a symbolic link is refused with ELOOP.
+    package borrowing func open(
+        _ name: String,
+        _ flags: Int32,
+        mode: UInt32 = 0
+    ) throws(Errno) -> FileDescriptor {
+        try FileDescriptor(opening: name, in: descriptor, flags | O_NOFOLLOW, mode: mode)
+    }
+
+    package borrowing func makeDirectory(_ name: String, mode: UInt32) throws(Errno) {
+        let raw = descriptor.raw
+        _ = try retrying { unsafe Int(mkdirat(raw, name, mode_t(mode))) }
+    }
+
+    package borrowing func rename(_ old: String, to new: String) throws(Errno) {
+        let raw = descriptor.raw
+        _ = try retrying { unsafe Int(renameat(raw, old, raw, new)) }
+    }
+
+    /// Removes a file, or the link when it is one.
+    package borrowing func remove(_ name: String) throws(Errno) {
+        let raw = descriptor.raw
+        _ = try retrying { unsafe Int(unlinkat(raw, name, 0)) }
+    }
+
+    /// Removes an empty directory.
+    package borrowing func removeDirectory(_ name: String) throws(Errno) {
+        let raw = descriptor.raw
+        _ = try retrying { unsafe Int(unlinkat(raw, name, AT_REMOVEDIR)) }
+    }
+
+    /// Whether there is anything of this name, a dangling link included.
+    package borrowing func contains(_ name: String) throws(Errno) -> Bool {
+        var status = stat()
+        if unsafe fstatat(descriptor.raw, name, &status, AT_SYMLINK_NOFOLLOW) == 0 { return true }
+        let error = Errno(number: Glibc.errno)
+        if error == .noEntry { return false }
+        throw error
+    }
+
+    /// The names in the directory, without `.` and `..`, at most `limit` of them, sorted.
+    package borrowing func names(limit: Int = 100_000) throws(Errno) -> [String] {
+        // A descriptor of its own: readdir moves the position of the open file.
+        let copy = try FileDescriptor(opening: ".", in: descriptor, O_RDONLY | O_DIRECTORY)
+        let raw = copy.release()
+        guard let stream = unsafe fdopendir(raw) else {
+            let error = Errno(number: Glibc.errno)
+            _ = Glibc.close(raw)
+            throw error
+        }
+        defer { unsafe closedir(stream) }
+        return unsafe BoundedFile.names(of: stream, limit: limit)
+    }
+
+    /// Makes the names in the directory survive the machine.
+    package borrowing func synchronize() throws(Errno) { try descriptor.synchronize() }
+}
