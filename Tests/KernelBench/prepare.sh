@@ -37,6 +37,7 @@ work=
 trap 'rm -rf "$work"' EXIT
 unpack_kernel() { # KERNEL DEBIAN-VERSION. Called as a condition, so no failure ends it by itself.
   local p wanted=()
+  rm -rf "$work"
   work=$(mktemp -d "$cache/unpack.XXXXXX") || return 1
   for p in $(packages_of "$1"); do wanted+=("$p=$2"); done
   say "downloading: ${wanted[*]}"
@@ -77,7 +78,7 @@ if [[ $need_download == yes ]]; then
     apt_as_root update || true
     read -r kernel version <<<"$(newest_kernel)" || true
     if [[ -z ${kernel:-} ]] || ! { [[ -d $cache/$kernel ]] || unpack_kernel "$kernel" "$version"; }; then
-      [[ -n $(cached_kernel) ]] || die "apt offers no whole 6.12 kernel for Debian 12 (bookworm-security or -backports), and none is cached"
+      [[ -n $(cached_kernel) ]] || die "no kernel: apt offers none of 6.12 for Debian 12 (bookworm-security), or could not download it, and none is cached"
       say "no newer kernel to be had; using the cached one"
     fi
   fi
