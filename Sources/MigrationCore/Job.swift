@@ -28,7 +28,7 @@ package struct Job: Hashable, Sendable, Codable {
         self.generation = 1
         self.phaseTimes = []
         self.devices = []
-        self.mayRun = .source
+        self.mayRun = spec.work.hasSource ? .source : .nobody
         self.warnings = []
     }
 }

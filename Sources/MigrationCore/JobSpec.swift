@@ -36,6 +36,14 @@ package struct JobSpec: Hashable, Sendable, Codable {
             }
         }
 
+        /// Whether the job takes content out of devices.
+        package var hasSource: Bool {
+            switch self {
+            case .save, .migrate: true
+            case .restore, .reset: false
+            }
+        }
+
         /// Every device the job needs to itself, sources first.
         package var devices: [DeviceID] {
             switch self {

@@ -44,6 +44,8 @@ package struct SwitchoverDecision: Hashable, Sendable {
     package var isGateOpen = false
     private(set) package var expectedDowntimeNanoseconds: UInt64?
     private var lastRound: PreCopyRound?
+    /// Once reached the gate is waited at: dirt that comes later sends no job back a phase.
+    private var hasReachedGate = false
 
     package init(mode: JobSpec.SwitchoverMode, downtimeLimitMilliseconds: UInt64) {
         self.mode = mode
@@ -60,6 +62,7 @@ package struct SwitchoverDecision: Hashable, Sendable {
             let seconds = Double(remaining) / Double(rate)
             return seconds < 1e9 ? UInt64(seconds * 1e9) : .max
         }
+        if blockedBy == ["gate"] { hasReachedGate = true }
     }
 
     /// Every reason against switching over now: `precopy_info`, `initial_bytes`,
@@ -73,7 +76,7 @@ package struct SwitchoverDecision: Hashable, Sendable {
     package var isMade: Bool { lastRound != nil && blockedBy.isEmpty }
 
     /// Whether all that is missing is the word to go.
-    package var isWaitingForGate: Bool { lastRound != nil && blockedBy == ["gate"] }
+    package var isWaitingForGate: Bool { hasReachedGate && !isGateOpen }
 
     private var unready: [String] {
         guard let lastRound, let expectedDowntimeNanoseconds else { return ["precopy_info"] }

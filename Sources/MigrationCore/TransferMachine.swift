@@ -56,6 +56,12 @@ package struct TransferMachine: Sendable {
         return index < decisionIndex
     }
 
+    /// Whether the transfer is being taken back, which nothing may stop.
+    package var isRollingBack: Bool {
+        guard case .rollingBack = state else { return false }
+        return true
+    }
+
     /// Why the switchover has not come yet; empty outside pre-copy.
     package var switchoverBlockedBy: [String] {
         guard case .forward(let index) = state, plan.steps[index].action == .preCopyRound else {
