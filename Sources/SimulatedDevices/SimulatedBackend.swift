@@ -1,0 +1,116 @@
+internal import Dispatch
+package import MigrationCore
+package import MigrationPorts
+
+/// Simulated devices within this process: the kernel's rules, no hardware.
+///
+/// Every device has the content of its seed until it is opened; ``initialSessions()`` opens those
+/// that never were without losing it.
+package final class SimulatedBackend: DeviceBackend {
+    private let simulated: [DeviceID: SimulatedDevice]
+    private let sortedIDs: [DeviceID]
+    private let signals = DispatchQueue(label: "ferry.simulated.signals")
+
+    /// Devices `sim-0`, `sim-1`, … in the order of the specifications. Throws `invalid-field`
+    /// when a fault names a device that there is not.
+    package init(
+        _ specs: [SimulationSpec],
+        clock: any HostClock = MachineClock()
+    ) throws(Problem) {
+        var simulated: [DeviceID: SimulatedDevice] = [:]
+        for spec in specs {
+            for _ in 0..<spec.count {
+                let number = simulated.count
+                guard let id = DeviceID("sim-\(number)") else { continue }
+                simulated[id] = SimulatedDevice(id, number: number, spec, clock)
+            }
+        }
+        for spec in specs {
+            for id in spec.faults.compactMap(\.device) where simulated[id]?.spec != spec {
+                throw Problem(
+                    .invalidField,
+                    "a fault names \(id), which is no device of its simulation"
+                )
+            }
+        }
+        self.simulated = simulated
+        self.sortedIDs = simulated.keys.sorted()
+    }
+
+    package func devices() -> [DeviceRecord] { sortedIDs.compactMap { simulated[$0]?.record() } }
+
+    package func device(_ id: DeviceID) -> DeviceRecord? { simulated[id]?.record() }
+
+    /// Opens a device, which empties it.
+    ///
+    /// `companion` changes nothing: a simulated device has no address space.
+    package func open(
+        _ id: DeviceID,
+        joining companion: (any DeviceSession)?
+    ) throws(Problem) -> any DeviceSession {
+        let device = try existing(id)
+        let session = SimulatedSession(device)
+        do {
+            try device.open(for: session)
+        } catch {
+            throw Problem(
+                error == .busy ? .deviceBusy : .deviceFailed,
+                error == .busy ? "\(id) is open already" : "\(id) could not be opened",
+                .init(device: id, operation: "open", errno: error)
+            )
+        }
+        return session
+    }
+
+    package func adopt(
+        _ id: DeviceID,
+        _ descriptors: consuming DeviceDescriptors
+    ) throws(Problem) -> any DeviceSession {
+        _ = try existing(id)
+        throw Problem(
+            .invalidField,
+            "\(id) is simulated and has no descriptors to hand in",
+            .init(device: id)
+        )
+    }
+
+    /// What the device supports is known without opening it, but a busy one refuses like a real
+    /// one.
+    package func probe(_ id: DeviceID) throws(Problem) -> MigrationSupport {
+        let device = try existing(id)
+        guard !device.isOpen else {
+            throw Problem(
+                .deviceBusy,
+                "\(id) is open already",
+                .init(device: id, operation: "open", errno: .busy)
+            )
+        }
+        return device.support
+    }
+
+    package func holders(of id: DeviceID) -> [Problem.Holder] { [] }
+
+    package func initialSessions() -> [any DeviceSession] {
+        sortedIDs.compactMap { id in
+            guard let device = simulated[id] else { return nil }
+            let session = SimulatedSession(device)
+            return device.openUntouched(for: session) ? session : nil
+        }
+    }
+
+    /// Signals the holder of a device as the kernel would; nobody hears it when nobody listens.
+    package func simulateSignal(_ signal: DeviceSignal, on id: DeviceID) {
+        guard let handler = simulated[id]?.signalHandler else { return }
+        signals.async { handler(signal) }
+    }
+
+    /// Makes a device fail later, in addition to what its specification says.
+    package func inject(_ fault: Fault, into id: DeviceID) { simulated[id]?.inject(fault) }
+
+    private func existing(_ id: DeviceID) throws(Problem) -> SimulatedDevice {
+        guard let device = simulated[id] else {
+            throw Problem(.deviceGone, "there is no device \(id)", .init(device: id))
+        }
+        return device
+    }
+}

@@ -1,0 +1,210 @@
+internal import MigrationCore
+
+/// The inside of one simulated device: the state, the content, the live stream. Knows nothing of
+/// locks, threads or waiting.
+///
+///     every arc: time passes in the old state ─▶ fault? ─▶ load when leaving RESUMING ─▶
+///                stream opens, goes on or dies ─▶ new state
+struct SimulatedMachine {
+    let profile: DeviceProfile
+    let layout: PageLayout
+    private let dirtyBytesPerSecond: UInt64
+    private(set) var state = DeviceState.running
+    private(set) var content: SimulatedContent
+    /// The digest of `content`; nil when that has changed since.
+    private var knownDigest: String?
+    private var faults: FaultPlan
+    private var stream: LiveStream?
+    /// Numbers streams, so that a descriptor of an old one finds itself dead.
+    private var streamCount: UInt64 = 0
+    /// Up to when the content has been brought.
+    private var nanoseconds: UInt64
+    /// What of the dirty rate has not made up a page: billionths of a byte, and bytes.
+    private var restNanobytes: UInt64 = 0
+    private var restBytes: UInt64 = 0
+
+    private struct LiveStream {
+        let number: UInt64
+        /// Exactly one of the two, by direction; kept apart so that each is changed in place.
+        var source: StateSource?
+        var loader: StateLoader?
+    }
+
+    init(
+        _ spec: SimulationSpec,
+        deviceSeed: UInt64,
+        faults: [Fault],
+        at nanoseconds: UInt64
+    ) {
+        self.profile = spec.profile
+        self.layout = PageLayout(stateByteCount: spec.stateByteCount)
+        self.dirtyBytesPerSecond = spec.dirtyBytesPerSecond
+        self.content = SimulatedContent(seed: deviceSeed, layout: layout)
+        self.faults = FaultPlan(faults)
+        self.nanoseconds = nanoseconds
+    }
+
+    mutating func add(_ fault: Fault) { faults.add(fault) }
+
+    /// The steps of a SET, or the errno the kernel refuses it with.
+    func path(to target: DeviceState) throws(Errno) -> StatePath {
+        guard let flags = profile.flags else { throw .notTypewriter }
+        guard state != .error else {
+            // pds looks itself; for the others the kernel's core warns and says EINVAL.
+            throw profile == .pds ? .io : .invalid
+        }
+        do {
+            return try MigrationStateMachine.path(from: state, to: target, flags: flags)
+        } catch {
+            throw .invalid
+        }
+    }
+
+    /// Performs one step. On failure the device is where it was, or in ERROR.
+    mutating func perform(_ arc: StateArc, at now: UInt64) throws(Errno) {
+        advance(to: now)
+        guard state == arc.from else { throw .io }
+        try fail(.arc(from: arc.from, to: arc.to))
+        if arc.from == .resuming, let loaded = try stream?.loader?.finish() {
+            content = loaded
+            knownDigest = nil
+        }
+        switch (arc.from, arc.to) {
+        case (.running, .preCopy), (.runningP2P, .preCopyP2P):
+            open(source: StateSource(preCopyOf: profile, layout, at: now))
+        case (.stop, .stopCopy): open(source: StateSource(stopCopyOf: profile, layout))
+        case (.stop, .resuming): open(loader: StateLoader(profile, layout))
+        case (_, .stopCopy): stream?.source?.stopCopy()
+        default: if !arc.to.hasStream { stream = nil }
+        }
+        state = arc.to
+    }
+
+    /// The number of the stream that is open now.
+    var streamNumber: UInt64? { stream?.number }
+
+    mutating func reset(at now: UInt64) throws(Errno) {
+        advance(to: now)
+        if case .errno(let errno) = faults.outcome(of: .reset) { throw errno }
+        loseContent()
+    }
+
+    /// What a reset, an open and a last close do.
+    mutating func loseContent() {
+        state = .running
+        stream = nil
+        content = SimulatedContent(emptyWith: layout)
+        knownDigest = nil
+    }
+
+    /// A digest over the whole content as it is now.
+    mutating func digest(at now: UInt64) -> String {
+        advance(to: now)
+        let digest = knownDigest ?? content.digest()
+        knownDigest = digest
+        return digest
+    }
+
+    mutating func open() throws(Errno) {
+        if case .errno(let errno) = faults.outcome(of: .open) { throw errno }
+        loseContent()
+    }
+
+    func stopCopyByteCount() throws(Errno) -> UInt64 {
+        guard profile.flags != nil else { throw .notTypewriter }
+        return stream?.source?.remainingByteCount
+            ?? StateSource(stopCopyOf: profile, layout).remainingByteCount
+    }
+
+    mutating func read(
+        _ number: UInt64,
+        into buffer: UnsafeMutableRawBufferPointer,
+        at now: UInt64
+    ) throws(Errno) -> Int {
+        advance(to: now)
+        try failStream(.read, number)
+        guard stream?.source != nil else { throw .badDescriptor }
+        let count = unsafe stream?.source?.read(into: buffer, content) ?? 0
+        if unsafe count > 0 || buffer.isEmpty || state == .stopCopy { return count }
+        guard case .records = profile.format else { return 0 }
+        throw .noMessage
+    }
+
+    mutating func write(
+        _ number: UInt64,
+        _ buffer: UnsafeRawBufferPointer,
+        at now: UInt64
+    ) throws(Errno) -> Int {
+        advance(to: now)
+        try failStream(.write, number)
+        knownDigest = nil
+        guard let count = try unsafe stream?.loader?.write(buffer, &content) else {
+            throw .badDescriptor
+        }
+        return count
+    }
+
+    mutating func preCopyInfo(
+        _ number: UInt64,
+        at now: UInt64
+    ) throws(Errno) -> (initial: UInt64, dirty: UInt64) {
+        advance(to: now)
+        try failStream(.preCopyInfo, number)
+        // The write side has no such ioctl.
+        guard let info = stream?.source?.info else { throw .notTypewriter }
+        switch state {
+        case .preCopy: return stream?.source?.takeSnapshot(at: now) ?? info
+        case .preCopyP2P: return info
+        default: throw .invalid
+        }
+    }
+
+    /// Brings the content to a point of time. Only a device that can act changes it.
+    mutating func advance(to now: UInt64) {
+        guard now > nanoseconds else { return }
+        // So that the product below stays in range, whatever the clock did.
+        let elapsed = min(now - nanoseconds, 1 << 53)
+        nanoseconds = now
+        guard dirtyBytesPerSecond > 0, state.canAct, content.canChange else { return }
+        var (high, low) = elapsed.multipliedFullWidth(by: dirtyBytesPerSecond)
+        let (sum, carry) = low.addingReportingOverflow(restNanobytes)
+        (high, low) = (high + (carry ? 1 : 0), sum)
+        let (bytes, rest) = UInt64(1_000_000_000).dividingFullWidth((high, low))
+        restNanobytes = rest
+        let (pages, restBytes) = (bytes + self.restBytes)
+            .quotientAndRemainder(dividingBy: UInt64(layout.pageByteCount))
+        self.restBytes = restBytes
+        guard pages > 0 else { return }
+        stream?.source?.didWrite(from: content.writeCount, count: pages)
+        content.write(pages: pages)
+        knownDigest = nil
+    }
+
+    private mutating func open(source: StateSource) {
+        streamCount += 1
+        stream = LiveStream(number: streamCount, source: source)
+    }
+
+    private mutating func open(loader: StateLoader) {
+        streamCount += 1
+        stream = LiveStream(number: streamCount, loader: loader)
+    }
+
+    private mutating func failStream(_ event: Fault.Operation, _ number: UInt64) throws(Errno) {
+        guard stream?.number == number else { throw .noDevice }
+        try fail(event)
+        guard stream?.number == number else { throw .noDevice }
+    }
+
+    /// Fails an event as a fault says. A device that falls into ERROR has no stream any more.
+    private mutating func fail(_ event: Fault.Operation) throws(Errno) {
+        switch faults.outcome(of: event) {
+        case nil: return
+        case .errno(let errno): throw errno
+        case .errorState:
+            state = .error
+            stream = nil
+            if case .arc = event { throw .io }
+        }
+    }
+}
