@@ -35,8 +35,9 @@ package struct DeviceProfile: Hashable, Sendable {
         package let header: Errno
         /// Payload that is not what was saved: from write, from RESUMING→STOP, or never.
         package let payload: Payload
-        /// A stream that ended early: from RESUMING→STOP, which stays in RESUMING. Nil for a
-        /// driver that is blind to it.
+        /// A stream that ended early: from RESUMING→STOP, which stays in RESUMING.
+        ///
+        /// Nil for a driver that is blind to it.
         package let truncation: Errno?
         /// mtty forgets the stream a wrong header began, so RESUMING→STOP succeeds after it.
         package let forgetsBadHeader: Bool

@@ -1,6 +1,8 @@
 /// The bytes of one page, as a function of the page's key: word 0 is the key, every other word is
-/// made from the key and its place. Key 0 is a page of zeros. So the state of a device is one
-/// word a page, however many bytes it stands for.
+/// made from the key and its place.
+///
+/// Key 0 is a page of zeros. So the state of a device is one word a page, however many bytes it
+/// stands for.
 enum PagePattern {
     /// A bijection in which every bit of the input moves every bit of the output.
     static func mix(_ value: UInt64) -> UInt64 {

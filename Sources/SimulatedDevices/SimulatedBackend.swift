@@ -11,8 +11,9 @@ package final class SimulatedBackend: DeviceBackend {
     private let sortedIDs: [DeviceID]
     private let signals = DispatchQueue(label: "ferry.simulated.signals")
 
-    /// Devices `sim-0`, `sim-1`, … in the order of the specifications. Throws `invalid-field`
-    /// when a fault names a device that there is not.
+    /// Devices `sim-0`, `sim-1`, … in the order of the specifications.
+    ///
+    /// Throws `invalid-field` when a fault names a device that there is not.
     package init(
         _ specs: [SimulationSpec],
         clock: any HostClock = MachineClock()

@@ -8,9 +8,13 @@ final class SimulatedDevice: Sendable {
     let spec: SimulationSpec
     let clock: any HostClock
     /// The driver's own state mutex: held for a whole SET with its waits, so that a GET meanwhile
-    /// waits, as in the kernel. Guards nothing but that order. Taken before `inside`.
+    /// waits, as in the kernel.
+    ///
+    /// Guards nothing but that order. Taken before `inside`.
     let stateLock = Mutex<Void>(())
-    /// Guards everything the device is. Taken last, and held for no wait.
+    /// Guards everything the device is.
+    ///
+    /// Taken last, and held for no wait.
     private let inside: Mutex<Inside>
 
     private struct Inside {
@@ -58,7 +62,9 @@ final class SimulatedDevice: Sendable {
         }
     }
 
-    /// The last close. Does nothing for a session that does not have the device open.
+    /// The last close.
+    ///
+    /// Does nothing for a session that does not have the device open.
     func close(for session: SimulatedSession) {
         inside.withLock { inside in
             guard inside.opener == ObjectIdentifier(session) else { return }
@@ -108,7 +114,9 @@ final class SimulatedDevice: Sendable {
 
     var support: MigrationSupport { spec.profile.flags.map(MigrationSupport.stateStream) ?? .none }
 
-    /// What is known of the device. Waits for no SET.
+    /// What is known of the device.
+    ///
+    /// Waits for no SET.
     func record() -> DeviceRecord {
         let (state, digest) = inside.withLock { inside in
             (inside.machine.state, inside.machine.digest(at: clock.monotonicNanoseconds()))

@@ -1,7 +1,8 @@
 internal import MigrationCore
 
-/// The inside of one simulated device: the state, the content, the live stream. Knows nothing of
-/// locks, threads or waiting.
+/// The inside of one simulated device: the state, the content, the live stream.
+///
+/// Knows nothing of locks, threads or waiting.
 ///
 ///     every arc: time passes in the old state ─▶ fault? ─▶ load when leaving RESUMING ─▶
 ///                stream opens, goes on or dies ─▶ new state
@@ -60,7 +61,9 @@ struct SimulatedMachine {
         }
     }
 
-    /// Performs one step. On failure the device is where it was, or in ERROR.
+    /// Performs one step.
+    ///
+    /// On failure the device is where it was, or in ERROR.
     mutating func perform(_ arc: StateArc, at now: UInt64) throws(Errno) {
         advance(to: now)
         guard state == arc.from else { throw .io }
@@ -159,7 +162,9 @@ struct SimulatedMachine {
         }
     }
 
-    /// Brings the content to a point of time. Only a device that can act changes it.
+    /// Brings the content to a point of time.
+    ///
+    /// Only a device that can act changes it.
     mutating func advance(to now: UInt64) {
         guard now > nanoseconds else { return }
         // So that the product below stays in range, whatever the clock did.
@@ -196,7 +201,9 @@ struct SimulatedMachine {
         guard stream?.number == number else { throw .noDevice }
     }
 
-    /// Fails an event as a fault says. A device that falls into ERROR has no stream any more.
+    /// Fails an event as a fault says.
+    ///
+    /// A device that falls into ERROR has no stream any more.
     private mutating func fail(_ event: Fault.Operation) throws(Errno) {
         switch faults.outcome(of: event) {
         case nil: return

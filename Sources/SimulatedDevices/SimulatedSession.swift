@@ -4,7 +4,9 @@ package import MigrationPorts
 internal import Synchronization
 internal import SystemIO
 
-/// A simulated device, open. Closes it when the last reference goes.
+/// A simulated device, open.
+///
+/// Closes it when the last reference goes.
 package final class SimulatedSession: DeviceSession {
     private let simulated: SimulatedDevice
     /// Ends the wait of a step when the device is closed.

@@ -39,7 +39,9 @@ package struct SimulationSpec: Hashable, Sendable {
     static let faultLimit = 64
     static let textLimit = 4096
 
-    /// Reads a specification. Throws `invalid-field`, naming the key at fault.
+    /// Reads a specification.
+    ///
+    /// Throws `invalid-field`, naming the key at fault.
     package static func parse(_ text: String) throws(Problem) -> SimulationSpec {
         guard text.utf8.count <= textLimit else {
             throw Problem(.invalidField, "a simulation is at most \(textLimit) bytes of text")

@@ -1,6 +1,8 @@
 internal import MigrationCore
 
-/// The values in the text of a simulation. Nil is what is not one.
+/// The values in the text of a simulation.
+///
+/// Nil is what is not one.
 enum SimulationValue {
     /// Decimal digits alone: no sign, no space.
     static func number(_ text: some StringProtocol) -> UInt64? {

@@ -37,6 +37,7 @@ struct StateLoader {
     }
 
     /// Takes bytes from the front of a buffer, at most one transfer of them, and says how many.
+    ///
     /// The pages of records go straight into `content`.
     mutating func write(
         _ buffer: UnsafeRawBufferPointer,

@@ -81,8 +81,9 @@ struct StateSource {
             : (0, dueByteCount + byteCount(of: changed))
     }
 
-    /// What PRECOPY_INFO sets off: with the last snapshot read, the next one is taken. Within the
-    /// driver's interval it is not, and the changed pages stay out of its answer.
+    /// What PRECOPY_INFO sets off: with the last snapshot read, the next one is taken.
+    ///
+    /// Within the driver's interval it is not, and the changed pages stay out of its answer.
     mutating func takeSnapshot(at nanoseconds: UInt64) -> (initial: UInt64, dirty: UInt64) {
         guard case .records(let interval) = profile.format, !isFinal else { return info }
         guard dueByteCount == 0 else { return info }

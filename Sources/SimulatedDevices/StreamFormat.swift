@@ -1,4 +1,6 @@
-/// The bytes that stand around the pages in a simulated stream. All numbers are little-endian.
+/// The bytes that stand around the pages in a simulated stream.
+///
+/// All numbers are little-endian.
 ///
 /// A whole state: `identity` (24 bytes), then every page in order. Records: each a header of
 /// payload size (8 bytes), flags (4) and tag (4), then the payload, as mlx5 and virtio have them.
