@@ -29,7 +29,11 @@ package enum BoundedFile {
 
     /// The text of a file without white space at its ends; bytes that are not UTF-8 are repaired.
     package static func text(at path: String, limit: Int = 65_536) throws(Errno) -> String {
-        let bytes = try bytes(at: path, limit: limit)
+        trimmed(try bytes(at: path, limit: limit))
+    }
+
+    /// Bytes as text, without white space and zeros at the ends.
+    static func trimmed(_ bytes: [UInt8]) -> String {
         let isSpace = { (byte: UInt8) in byte == 0x20 || (9...13).contains(byte) || byte == 0 }
         let start = bytes.firstIndex { !isSpace($0) } ?? bytes.endIndex
         let end = (bytes.lastIndex { !isSpace($0) } ?? start - 1) + 1

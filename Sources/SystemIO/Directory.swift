@@ -13,6 +13,9 @@ package struct Directory: ~Copyable, Sendable {
         descriptor = try FileDescriptor(opening: path, O_RDONLY | O_DIRECTORY)
     }
 
+    /// Takes over an open directory.
+    init(owning descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+
     /// Opens a directory below another one.
     ///
     /// A symbolic link is refused with ENOTDIR.
@@ -31,6 +34,23 @@ package struct Directory: ~Copyable, Sendable {
         mode: UInt32 = 0
     ) throws(Errno) -> FileDescriptor {
         try FileDescriptor(opening: name, in: descriptor, flags | O_NOFOLLOW, mode: mode)
+    }
+
+    /// The text of a small regular file, without white space at its ends.
+    package borrowing func text(of name: String, limit: Int = 4096) throws(Errno) -> String {
+        let file = try open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        guard case .regularFile = try file.identity() else { throw .invalid }
+        return BoundedFile.trimmed(try BoundedFile.bytes(of: file, limit: limit))
+    }
+
+    /// Where a symbolic link points, as it is written.
+    package borrowing func linkTarget(of name: String) throws(Errno) -> String {
+        let buffer = IOBuffer(byteCount: Int(PATH_MAX))
+        let raw = descriptor.raw
+        let text = unsafe buffer.bytes.assumingMemoryBound(to: CChar.self)
+        guard let start = text.baseAddress else { throw .noMemory }
+        let count = try retrying { unsafe readlinkat(raw, name, start, text.count) }
+        return unsafe String(decoding: buffer.prefix(count), as: UTF8.self)
     }
 
     package borrowing func makeDirectory(_ name: String, mode: UInt32) throws(Errno) {

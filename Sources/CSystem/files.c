@@ -1,0 +1,61 @@
+#define _GNU_SOURCE
+#include "csystem_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+int ferry_open_in_root(int root, const char *path, int flags)
+{
+    struct open_how how = {
+        .flags = (uint64_t)(uint32_t)(flags | O_CLOEXEC),
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    long result;
+
+    /* The kernel answers EAGAIN when a rename or mount raced with the walk of "..". */
+    for (int attempt = 0; attempt < 16; attempt++) {
+        result = syscall(SYS_openat2, root, path, &how, sizeof(how));
+        if (result >= 0 || (errno != EAGAIN && errno != EINTR))
+            break;
+    }
+    return result < 0 ? -errno : (int)result;
+}
+
+static int identify(int result, const struct stat *status, struct ferry_file_identity *identity)
+{
+    if (result < 0)
+        return -errno;
+    *identity = (struct ferry_file_identity){.type = status->st_mode & S_IFMT};
+    if (S_ISCHR(status->st_mode)) {
+        identity->major = major(status->st_rdev);
+        identity->minor = minor(status->st_rdev);
+    } else {
+        identity->device = status->st_dev;
+        identity->inode = status->st_ino;
+    }
+    return 0;
+}
+
+int ferry_identity(int fd, struct ferry_file_identity *identity)
+{
+    struct stat status;
+    return identify(fstat(fd, &status), &status, identity);
+}
+
+int ferry_identity_of_path(const char *path, struct ferry_file_identity *identity)
+{
+    struct stat status;
+    return identify(stat(path, &status), &status, identity);
+}
+
+int ferry_event(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}

@@ -1,0 +1,29 @@
+#ifndef FERRY_CSYSTEM_FILES_H
+#define FERRY_CSYSTEM_FILES_H
+
+/* Files Swift cannot reach by itself: openat2, device numbers (makedev macros), eventfd. */
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Every function returns a value >= 0, or -errno. */
+
+/* Opens a path, relative or absolute, as if `root` were the file system's root: no link and no
+ * ".." leads out of it (RESOLVE_IN_ROOT). Close-on-exec. */
+int ferry_open_in_root(int root, const char *path, int flags);
+
+/* What an open file or a path is, comparable between processes. */
+struct ferry_file_identity {
+    uint64_t device; /* of the file system; 0 for a device node */
+    uint64_t inode;  /* 0 for a device node */
+    uint32_t major;  /* of a character device, else 0 */
+    uint32_t minor;
+    uint32_t type; /* S_IFMT of the mode */
+};
+
+int ferry_identity(int fd, struct ferry_file_identity *identity);
+int ferry_identity_of_path(const char *path, struct ferry_file_identity *identity);
+
+int ferry_event(void); /* eventfd, close-on-exec, non-blocking */
+
+#endif

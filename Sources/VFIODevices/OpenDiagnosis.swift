@@ -1,0 +1,164 @@
+internal import MigrationCore
+
+/// What is known around a device whose opening failed.
+struct OpenSurroundings: Sendable {
+    /// Processes that have the device's own nodes open.
+    var holders: [Problem.Holder] = []
+    /// Group siblings whose host drivers keep the group from VFIO: `0000:01:00.0 (nvme)`.
+    var blockingSiblings: [String] = []
+    /// Processes that have siblings' nodes open.
+    var siblingHolders: [Problem.Holder] = []
+    /// Whether the device was to join another one's address space.
+    var isJoining = false
+}
+
+/// Turns the errno of an opening into a problem somebody can act on.
+///
+/// Pure.
+enum OpenDiagnosis {
+    static func problem(
+        _ fault: KernelFault,
+        on device: DeviceID,
+        _ around: OpenSurroundings = OpenSurroundings()
+    ) -> Problem {
+        var problem = specific(fault, on: device, around) ?? general(fault, on: device)
+        problem.facts.device = device
+        problem.facts.operation = fault.operation.rawValue
+        problem.facts.errno = fault.errno
+        return problem
+    }
+
+    /// A device that must be idle, and is not.
+    static func inUse(_ device: DeviceID, _ holders: [Problem.Holder]) -> Problem {
+        var problem = busy("\(device) is in use", holders)
+        problem.facts.device = device
+        return problem
+    }
+
+    /// A device whose migration flags say nothing this version can act on.
+    static func meaningless(_ flags: MigrationFlags, _ device: DeviceID) -> Problem {
+        var facts = Problem.Facts(
+            device: device,
+            operation: KernelFault.Operation.migration.rawValue
+        )
+        facts.reasons = ["migration flags \(flags.names.joined(separator: ", "))"]
+        return Problem(
+            .notMigratable,
+            "\(device) answers migration flags 0x\(String(flags.rawValue, radix: 16)), "
+                + "which have no meaning: a state stream takes stop_copy, alone or with p2p and "
+                + "pre_copy.",
+            facts
+        )
+    }
+
+    /// What an errno means for one call alone.
+    private static func specific(
+        _ fault: KernelFault,
+        on device: DeviceID,
+        _ around: OpenSurroundings
+    ) -> Problem? {
+        switch (fault.operation, fault.errno) {
+        case (.openIOMMU, .noEntry), (.openIOMMU, .noDevice), (.openIOMMU, .noSuchAddress):
+            Problem(
+                .deviceFailed,
+                "This host has no iommufd: \(device) cannot be opened before the module iommufd "
+                    + "is loaded, or the kernel has CONFIG_IOMMUFD."
+            )
+        case (.openDevice, .noEntry):
+            Problem(.deviceGone, "The character device of \(device) is gone.")
+        case (.bind, .busy):
+            busy("\(device) is in use through its IOMMU group", around.holders)
+        case (.bind, .invalid):
+            busy("\(device) is bound elsewhere", around.holders)
+        case (.bind, .perm): ownership(device, around)
+        case (.attach, .addressInUse), (.attach, .invalid):
+            around.isJoining
+                ? Problem(
+                    .incompatible,
+                    "\(device) cannot join the address space of the other device: its reserved "
+                        + "addresses or its IOMMU do not fit (\(fault.errno.name))."
+                ) : nil
+        case (.attach, .busy):
+            busy("The address space of \(device) is being changed", around.holders)
+        default: nil
+        }
+    }
+
+    /// What an errno means for every call.
+    private static func general(_ fault: KernelFault, on device: DeviceID) -> Problem {
+        let call = "\(fault.operation.rawValue) of \(device) failed with \(fault.errno.name)"
+        switch fault.errno {
+        case .noDevice, .noSuchAddress:
+            return Problem(.deviceGone, "\(device) is gone: \(call).")
+        case .access, .perm:
+            return Problem(
+                .permissionDenied,
+                "ferryd may not use \(device): \(call). The mode of the device's node, a security "
+                    + "module or a device control group forbids it."
+            )
+        case .busy: return busy("\(device) is in use", [])
+        case .again:
+            var problem = Problem(
+                .deviceBusy,
+                "The kernel could not lock \(device), which is being reset or removed."
+            )
+            problem.facts.retryAfterSeconds = 1
+            return problem
+        case .tooManyOpenFiles, .tooManyFiles:
+            return Problem(.overloaded, "No file descriptor is left: \(call).")
+        default:
+            return Problem(.deviceFailed, call + ".")
+        }
+    }
+
+    /// EPERM of BIND: somebody else owns the DMA of the group, or the platform is not safe.
+    private static func ownership(_ device: DeviceID, _ around: OpenSurroundings) -> Problem {
+        if !around.blockingSiblings.isEmpty {
+            var problem = busy(
+                "\(device) shares its IOMMU group with devices on host drivers, "
+                    + around.blockingSiblings.joined(separator: ", ")
+                    + "; bind them to vfio-pci or to no driver",
+                around.siblingHolders
+            )
+            problem.facts.reasons = around.blockingSiblings
+            return problem
+        }
+        if !around.siblingHolders.isEmpty {
+            return busy(
+                "Another device of the IOMMU group of \(device) is bound to another iommufd",
+                around.siblingHolders
+            )
+        }
+        if !around.holders.isEmpty { return busy("\(device) is in use", around.holders) }
+        return Problem(
+            .permissionDenied,
+            "The kernel refuses \(device): either another program owns the DMA of its IOMMU group, "
+                + "and ferryd may not see it, or its interrupts are not isolated and the "
+                + "parameter iommufd.allow_unsafe_interrupts is off."
+        )
+    }
+
+    private static func busy(_ what: String, _ holders: [Problem.Holder]) -> Problem {
+        let names = holders.map { "\(Self.printable($0.command)) (process \($0.pid))" }
+        var problem = Problem(
+            .deviceBusy,
+            names.isEmpty
+                ? "\(what); no process that ferryd may look into has it open."
+                : "\(what), by \(names.joined(separator: ", "))."
+        )
+        problem.facts.holders = holders
+        return problem
+    }
+
+    /// A process may call itself anything.
+    private static func printable(_ command: String) -> String {
+        String(
+            command.unicodeScalars.map { (0x20...0x7e).contains($0.value) ? Character($0) : "?" }
+        )
+    }
+}
+
+extension Errno {
+    static let noSuchAddress = Self(number: 6)
+    static let addressInUse = Self(number: 98)
+}

@@ -1,0 +1,222 @@
+internal import MigrationCore
+internal import SystemIO
+
+/// The VFIO devices of a sysfs tree: the running kernel's, or a captured one.
+///
+/// Every read is of a small file, bounded and confined to the tree. A device that vanishes while it
+/// is read, and an entry that makes no sense, is left out; an attribute that cannot be read is nil.
+struct SysfsInventory: Sendable {
+    private static let entryLimit = 65_536
+    private static let cdevClass = "sys/class/vfio-dev"
+    private static let groupClass = "sys/class/vfio"
+    private static let groups = "sys/kernel/iommu_groups"
+
+    let tree: ConfinedTree
+    /// Where the kernel's device nodes are: `/dev`.
+    let deviceDirectory: String
+
+    init(root: String, deviceDirectory: String) throws(Errno) {
+        self.tree = try ConfinedTree(root: root)
+        self.deviceDirectory = deviceDirectory
+    }
+
+    /// Every device, sorted by id.
+    func devices() -> [SysfsDevice] {
+        let groupNodes = groupNodes()
+        var found: [DeviceID: SysfsDevice] = [:]
+        for place in places() {
+            guard let device = device(at: place, groupNodes), found[device.record.id] == nil else {
+                continue
+            }
+            found[device.record.id] = device
+        }
+        return found.values.sorted { $0.record.id < $1.record.id }
+    }
+
+    /// One device, found by its own links where its id names them.
+    func device(_ id: DeviceID) -> SysfsDevice? {
+        guard let link = DeviceName.link(of: id) else {
+            return devices().first { $0.record.id == id }
+        }
+        guard let target = tree.linkTargetIfAny(link.name, in: link.directory) else { return nil }
+        let directory = SysfsPath.resolve(target, in: link.directory)
+        let device = device(
+            at: Place(directory: directory, cdev: cdevName(below: directory)),
+            groupNodes()
+        )
+        guard let device, device.record.id == id, isVFIO(device) else { return nil }
+        return device
+    }
+
+    /// The devices of an IOMMU group, with the drivers bound to them.
+    func members(ofGroup group: String) -> [GroupMember] {
+        let directory = "\(Self.groups)/\(group)/devices"
+        return tree.namesIfAny(in: directory).compactMap { name in
+            guard let target = tree.linkTargetIfAny(name, in: directory) else { return nil }
+            let device = SysfsPath.resolve(target, in: directory)
+            return GroupMember(
+                name: name,
+                driver: tree.linkTargetIfAny("driver", in: device).flatMap(SysfsPath.lastName),
+                cdev: cdevName(below: device).map { "\(deviceDirectory)/vfio/devices/\($0)" }
+            )
+        }
+    }
+
+    /// The number of `/dev/iommu`; nil when the kernel has no iommufd.
+    func iommuNumber() -> DeviceNumber? {
+        tree.textIfAny("dev", in: "sys/class/misc/iommu").flatMap(DeviceNumber.init(sysfsText:))
+    }
+
+    // MARK: Finding
+
+    /// Where a device is, and the name of its character device.
+    private struct Place {
+        let directory: String
+        let cdev: String?
+    }
+
+    /// Kernels since 6.1 register every VFIO device in a class of its own; older ones show only
+    /// the groups.
+    private func places() -> [Place] {
+        guard hasCdevClass else { return groupPlaces() }
+        return tree.namesIfAny(in: Self.cdevClass).compactMap { name in
+            guard let target = tree.linkTargetIfAny(name, in: Self.cdevClass) else { return nil }
+            let path = SysfsPath.resolve(target, in: Self.cdevClass)
+            guard path.hasSuffix("/vfio-dev/\(name)") else { return nil }
+            return Place(directory: SysfsPath.parent(path, 2), cdev: name)
+        }
+    }
+
+    private func groupPlaces() -> [Place] {
+        var places: [Place] = []
+        for node in groupNodes().sorted() {
+            let group = node.hasPrefix("noiommu-") ? String(node.dropFirst(8)) : node
+            let directory = "\(Self.groups)/\(group)/devices"
+            for name in tree.namesIfAny(in: directory) where places.count < Self.entryLimit {
+                guard let target = tree.linkTargetIfAny(name, in: directory) else { continue }
+                let place = Place(
+                    directory: SysfsPath.resolve(target, in: directory),
+                    cdev: nil
+                )
+                guard let driver = tree.linkTargetIfAny("driver", in: place.directory),
+                    let subsystem = tree.linkTargetIfAny("subsystem", in: place.directory),
+                    DriverFacts.isVFIO(
+                        SysfsPath.lastName(driver),
+                        subsystem: SysfsPath.lastName(subsystem)
+                    )
+                else { continue }
+                places.append(place)
+            }
+        }
+        return places
+    }
+
+    private func isVFIO(_ device: SysfsDevice) -> Bool {
+        if cdevName(below: device.directory) != nil { return true }
+        // A kernel that registers VFIO devices in a class shows every one of them there.
+        guard !hasCdevClass else { return false }
+        let subsystem = tree.linkTargetIfAny("subsystem", in: device.directory)
+        return device.record.groupPath != nil
+            && DriverFacts.isVFIO(
+                device.record.driver,
+                subsystem: subsystem.flatMap(SysfsPath.lastName)
+            )
+    }
+
+    private func cdevName(below directory: String) -> String? {
+        tree.namesIfAny(in: directory + "/vfio-dev").first { $0.hasPrefix("vfio") }
+    }
+
+    private var hasCdevClass: Bool {
+        tree.namesIfAny(in: SysfsPath.parent(Self.cdevClass)).contains("vfio-dev")
+    }
+
+    private func groupNodes() -> Set<String> { Set(tree.namesIfAny(in: Self.groupClass)) }
+
+    // MARK: Reading one device
+
+    private func device(at place: Place, _ groupNodes: Set<String>) -> SysfsDevice? {
+        guard let directory = try? tree.directory(at: place.directory),
+            let subsystem = lastName(of: directory, "subsystem"),
+            let name = SysfsPath.lastName(place.directory),
+            let identity = deviceName(subsystem, name, place.directory)
+        else { return nil }
+        var record = DeviceRecord(
+            id: identity.id,
+            backend: .kernel,
+            bus: identity.bus,
+            address: identity.address
+        )
+        record.driver = lastName(of: directory, "driver")
+        record.iommuGroup = lastName(of: directory, "iommu_group")
+        record.groupPath = groupPath(record.iommuGroup, groupNodes)
+        record.vendorID = hexadecimal(of: directory, "vendor")
+        record.deviceID = hexadecimal(of: directory, "device")
+        record.numaNode = numaNode(of: directory)
+        if subsystem == "mdev" {
+            record.parent = SysfsPath.lastName(SysfsPath.parent(place.directory))
+            record.mdevType = lastName(of: directory, "mdev_type")
+        }
+        let number = place.cdev.flatMap { cdevNumber($0, below: place.directory) }
+        if number != nil, let cdev = place.cdev {
+            record.cdevPath = "\(deviceDirectory)/vfio/devices/\(cdev)"
+        }
+        record.support = DriverFacts.support(bus: record.bus, driver: record.driver)
+        return SysfsDevice(record: record, directory: place.directory, cdevNumber: number)
+    }
+
+    private func deviceName(_ subsystem: String, _ name: String, _ path: String) -> DeviceName? {
+        guard subsystem == "mdev" else {
+            return DeviceName(subsystem: subsystem, name: name, api: nil, subchannelDevice: nil)
+        }
+        return DeviceName(
+            subsystem: subsystem,
+            name: name,
+            api: tree.textIfAny("device_api", in: path + "/mdev_type"),
+            subchannelDevice: tree.textIfAny("dev_busid", in: SysfsPath.parent(path))
+        )
+    }
+
+    private func numaNode(of directory: borrowing Directory) -> Int? {
+        guard let text = try? directory.text(of: "numa_node", limit: 32), let node = Int(text)
+        else {
+            return nil
+        }
+        // −1 is the kernel's word for no node.
+        return node < 0 ? nil : node
+    }
+
+    private func lastName(of directory: borrowing Directory, _ link: String) -> String? {
+        (try? directory.linkTarget(of: link)).flatMap(SysfsPath.lastName)
+    }
+
+    private func hexadecimal(of directory: borrowing Directory, _ name: String) -> UInt32? {
+        guard let text = try? directory.text(of: name, limit: 32), text.hasPrefix("0x") else {
+            return nil
+        }
+        return UInt32(text.dropFirst(2), radix: 16)
+    }
+
+    private func groupPath(_ group: String?, _ nodes: Set<String>) -> String? {
+        guard let group else { return nil }
+        // Only a node of this name is a group without an IOMMU; mdevs' groups merely read so.
+        for node in [group, "noiommu-\(group)"] where nodes.contains(node) {
+            return "\(deviceDirectory)/vfio/\(node)"
+        }
+        return nil
+    }
+
+    private func cdevNumber(_ cdev: String, below directory: String) -> DeviceNumber? {
+        tree.textIfAny("dev", in: "\(directory)/vfio-dev/\(cdev)").flatMap(
+            DeviceNumber.init(sysfsText:)
+        )
+    }
+}
+
+/// One device of an IOMMU group.
+struct GroupMember: Hashable, Sendable {
+    let name: String
+    let driver: String?
+    /// The path of its character device, when it has one.
+    let cdev: String?
+}
