@@ -90,6 +90,10 @@ let package = Package(
         ),
         program("ferryctl", ["APIClient", "APISchema", "JSONCoding", argumentParser]),
 
+        tests(
+            "StateTransferTests",
+            ["StateTransfer", "MigrationPorts", "MigrationCore", "SystemIO"]
+        ),
         tests("MigrationCoreTests", ["MigrationCore"], [.copy("fsm-vectors.json")]),
         tests("JSONCodingTests", ["JSONCoding"]),
     ]

@@ -1,6 +1,6 @@
 package import MigrationCore
 internal import Synchronization
-internal import SystemIO
+package import SystemIO
 
 /// The file that takes one member's stream.
 ///
@@ -13,7 +13,7 @@ package final class ImageContent: ByteSink {
     /// Innermost.
     private let accepted = Mutex<UInt64>(0)
 
-    init(_ file: consuming FileDescriptor) { self.file = file }
+    package init(_ file: consuming FileDescriptor) { self.file = file }
 
     package func write(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
         var rest = unsafe bytes

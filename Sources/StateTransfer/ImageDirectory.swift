@@ -52,6 +52,8 @@ package final class ImageDirectory: Sendable {
             directory = try Directory(opening: record.id.text, in: root)
         } catch .noEntry {
             throw ImageProblem.corrupt(record.id, "its directory is missing")
+        } catch .notDirectory {
+            throw ImageProblem.corrupt(record.id, "its directory is not a directory")
         } catch {
             throw ImageProblem.storage(record.id, "open", error)
         }

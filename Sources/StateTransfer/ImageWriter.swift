@@ -123,6 +123,8 @@ package final class ImageWriter: Sendable {
             operation = "fsync"
             try images.root.synchronize()
         } catch {
+            // The name may not survive the machine, so it must not be there now either.
+            try? images.delete(id)
             throw ImageProblem.storage(id, operation, error)
         }
     }

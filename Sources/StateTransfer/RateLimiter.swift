@@ -1,4 +1,4 @@
-internal import Dispatch
+package import Dispatch
 package import MigrationPorts
 internal import Synchronization
 
@@ -35,7 +35,7 @@ package final class RateLimiter: Sendable {
     }
 
     /// With another way to wait, for a clock driven by hand.
-    init(
+    package init(
         bytesPerSecond: UInt64,
         clock: any HostClock,
         pause: @escaping @Sendable (DispatchSemaphore, UInt64) -> Void
