@@ -94,6 +94,7 @@ let package = Package(
             "StateTransferTests",
             ["StateTransfer", "MigrationPorts", "MigrationCore", "SystemIO"]
         ),
+        tests("TidyTests", ["MigrationCore", "SystemIO"]),
         tests("MigrationCoreTests", ["MigrationCore"], [.copy("fsm-vectors.json")]),
         tests("JSONCodingTests", ["JSONCoding"]),
     ]
