@@ -18,14 +18,15 @@ package struct MigrationFlags: OptionSet, Hashable, Sendable {
 
     /// Whether a device with these flags has the state.
     ///
-    /// `RUNNING` and `ERROR` always exist.
+    /// `RUNNING` and `ERROR` always exist; every other one needs STOP_COPY, whatever else it needs
+    /// (the kernel's `state_flags_table`).
     package func supports(_ state: DeviceState) -> Bool {
         switch state {
         case .error, .running: true
         case .stop, .stopCopy, .resuming: contains(.stopCopy)
-        case .runningP2P: contains(.p2p)
-        case .preCopy: contains(.preCopy)
-        case .preCopyP2P: contains([.p2p, .preCopy])
+        case .runningP2P: contains([.stopCopy, .p2p])
+        case .preCopy: contains([.stopCopy, .preCopy])
+        case .preCopyP2P: contains([.stopCopy, .p2p, .preCopy])
         }
     }
 

@@ -13,9 +13,18 @@ package struct Timestamp: Hashable, Sendable, Codable, Comparable {
         left.millisecondsSinceEpoch < right.millisecondsSinceEpoch
     }
 
+    /// The years RFC 3339 can write: 0000 to 9999.
+    private static let writable: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
+
     /// `2026-11-23T07:50:53.120Z` (RFC 3339).
+    ///
+    /// A moment outside the years 0000 to 9999 is shown as the nearest one inside.
     package var rfc3339: String {
-        let (days, millisecondOfDay) = millisecondsSinceEpoch.flooredDivision(by: 86_400_000)
+        let shown = min(
+            max(millisecondsSinceEpoch, Self.writable.lowerBound),
+            Self.writable.upperBound
+        )
+        let (days, millisecondOfDay) = shown.flooredDivision(by: 86_400_000)
         let (year, month, day) = Self.civilDate(daysSinceEpoch: days)
         let second = millisecondOfDay / 1000
         return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
