@@ -1,117 +1,170 @@
+internal import Glibc
 package import MigrationCore
 package import MigrationPorts
+package import StateTransfer
+internal import Synchronization
 
 /// The daemon's work, behind one door.
 ///
 /// Calls marked *blocking* do ioctls, fsyncs or cold reads and belong on ``perform(_:)``; the
 /// others read memory and may run on an HTTP thread.
+///
+/// Order of locks: device locks, then a job's `writer`, then the store's own, then the leaves
+/// (tables, records, feed). Device locks are flags, not mutexes: nobody waits for one.
 package final class Engine: Sendable {
-    /// Runs blocking work on a small pool; throws `overloaded` when its queue is full.
-    package func perform(_ work: @escaping @Sendable () -> Void) throws(Problem) {
-        preconditionFailure("being built")
+    let configuration: EngineConfiguration
+    let backends: Backends
+    let store: any JobStore
+    let imageFiles: ImageDirectory
+    let clock: any HostClock
+    let startedAt: Timestamp
+    /// What the daemon before this one left.
+    package let recovery: Recovery
+
+    let workers: WorkerPool
+    let commands: CommandPool
+    let locks = DeviceLocks()
+    let feed = ChangeFeed()
+    let sessionTable = SessionTable()
+    let jobTable: JobTable
+    let catalogue = ImageCatalogue()
+    /// Devices whose sessions end when the job on them has, because somebody waits for them.
+    ///
+    /// A leaf lock.
+    let leaving = Mutex<Set<DeviceID>>([])
+    /// Set once: no job is admitted any more.
+    ///
+    /// A leaf lock.
+    let isStopping = Mutex(false)
+
+    /// Settles what an earlier daemon left, and opens the sessions that backends start with.
+    ///
+    /// Blocking. Throws `store-failed` or `storage-failed`.
+    package init(
+        configuration: EngineConfiguration,
+        backends: [any DeviceBackend],
+        store: any JobStore,
+        images: ImageDirectory,
+        clock: any HostClock
+    ) throws(Problem) {
+        self.configuration = configuration
+        self.backends = Backends(all: backends)
+        self.store = store
+        self.imageFiles = images
+        self.clock = clock
+        self.startedAt = clock.timestamp()
+        self.workers = WorkerPool(
+            workerCount: configuration.workerCount,
+            waitingLimit: configuration.queuedJobLimit
+        )
+        self.commands = CommandPool(
+            queueCount: configuration.commandQueueCount,
+            pendingLimit: configuration.pendingCommandLimit
+        )
+        self.jobTable = JobTable(recentLimit: configuration.recentJobLimit)
+        self.recovery = try Recovery.run(store: store, images: images, clock: clock)
+        sessionTable.insertEnded(recovery.sessions)
+        catalogue.insert(recovery.images)
+        try openInitialSessions()
     }
 
-    package func host() -> HostView { preconditionFailure("being built") }
-    package func readiness() -> Readiness { preconditionFailure("being built") }
+    /// Runs blocking work on a small pool; throws `overloaded` when its queue is full.
+    package func perform(_ work: @escaping @Sendable () -> Void) throws(Problem) {
+        try commands.perform(work)
+    }
+
+    package func host() -> HostView {
+        let names = SystemNames.current
+        return HostView(
+            hostname: names.hostname,
+            kernelRelease: names.kernelRelease,
+            machine: names.machine,
+            version: configuration.version,
+            startedAt: startedAt,
+            workerCount: workers.workerCount,
+            workersBusy: workers.busyCount
+        )
+    }
+
+    /// Whether work would be taken.
+    ///
+    /// Blocking: asks the store.
+    package func readiness() -> Readiness {
+        var storeFailure: String?
+        do throws(Problem) { _ = try store.unfinishedJobs() } catch { storeFailure = error.detail }
+        let stopping = isStopping.withLock { $0 } ? "The daemon is stopping." : nil
+        return Readiness(checks: [("store", storeFailure), ("accepting_jobs", stopping)])
+    }
+
+    // MARK: Devices
 
     /// Every device of every backend, sorted by id.
     ///
     /// Blocking.
-    package func devices() -> [DeviceView] { preconditionFailure("being built") }
-    /// Blocking.
+    package func devices() -> [DeviceView] { backends.records.map(view) }
+
+    /// One device.
+    ///
+    /// Blocking. Throws `not-found`.
+    package func device(_ id: DeviceID) throws(Problem) -> DeviceView {
+        view(try backends.owner(of: id).record)
+    }
+
+    /// Asks a device for its migration support: an idle one by opening it, which may reset it.
+    ///
+    /// Blocking. Throws `not-found`, `device-busy`.
+    package func probe(_ id: DeviceID) throws(Problem) -> DeviceView {
+        let (backend, _) = try backends.owner(of: id)
+        if sessionTable.open(on: id) == nil {
+            try locks.holding(id, "it is being probed") { () throws(Problem) in
+                _ = try backend.probe(id)
+            }
+        }
+        return try device(id)
+    }
+
+    private func view(_ record: DeviceRecord) -> DeviceView {
+        let session = sessionTable.open(on: record.id)
+        var record = record
+        if let session { record.support = session.device.session.support }
+        var lockedBy: JobID?
+        if case .job(let job)? = locks.holder(of: record.id) { lockedBy = job }
+        return DeviceView(
+            record: record,
+            session: session?.record,
+            lockedBy: lockedBy,
+            lastState: session?.device.lastState
+        )
+    }
+
+    // MARK: Images
+
+    /// The images there are, newest first.
+    package func images() -> [ImageRecord] { catalogue.all }
+
+    /// One image.
     ///
     /// Throws `not-found`.
-    package func device(_ id: DeviceID) throws(Problem) -> DeviceView {
-        preconditionFailure("being built")
-    }
-    /// Asks an idle device for its migration support.
-    ///
-    /// Blocking.
-    package func probe(_ id: DeviceID) throws(Problem) -> DeviceView {
-        preconditionFailure("being built")
-    }
-
-    /// Open and past sessions, newest first.
-    package func sessions() -> [SessionRecord] { preconditionFailure("being built") }
-    package func session(_ id: SessionID) throws(Problem) -> SessionRecord {
-        preconditionFailure("being built")
-    }
-    /// Opens and binds a device, in the address space of another session when `joining` names one.
-    ///
-    /// Blocking.
-    package func openSession(
-        device: DeviceID,
-        joining companion: SessionID?
-    ) throws(Problem) -> SessionRecord {
-        preconditionFailure("being built")
-    }
-    /// Closes a session; with content only when `discardContent` says so.
-    ///
-    /// Blocking.
-    package func closeSession(
-        _ id: SessionID,
-        discardContent: Bool
-    ) throws(Problem) -> SessionRecord {
-        preconditionFailure("being built")
-    }
-
-    /// Checks, locks the devices, stores and starts a job.
-    ///
-    /// Blocking.
-    package func submit(_ spec: JobSpec, requestedBy: String) throws(Problem) -> JobView {
-        preconditionFailure("being built")
-    }
-    /// An active job from memory or a past one from the store.
-    ///
-    /// Blocking.
-    package func job(_ id: JobID) throws(Problem) -> JobView { preconditionFailure("being built") }
-    /// An active or recently finished job from memory; nil when only the store may know it.
-    package func recentJob(_ id: JobID) -> JobView? { preconditionFailure("being built") }
-    /// Newest first; `before` is the last id of the page before.
-    ///
-    /// Blocking.
-    package func jobs(before: JobID?, limit: Int) throws(Problem) -> [JobView] {
-        preconditionFailure("being built")
-    }
-    /// Blocking.
-    ///
-    /// Throws `job-committed` after the commit, `job-finished` after the end.
-    package func cancel(_ id: JobID) throws(Problem) -> JobView {
-        preconditionFailure("being built")
-    }
-    /// Opens the gate of a job in pre-copy.
-    ///
-    /// Blocking. Throws `not-awaiting-switchover`.
-    package func switchOver(_ id: JobID) throws(Problem) -> JobView {
-        preconditionFailure("being built")
-    }
-    /// Blocking.
-    package func journal(
-        of id: JobID,
-        after sequence: Int64,
-        limit: Int
-    ) throws(Problem) -> [StoredJournalEntry] {
-        preconditionFailure("being built")
-    }
-    /// Calls `reply` once: at once when the job's generation is past `generation` or the job is not
-    /// in memory, else when it advances or after `seconds`.
-    ///
-    /// Never blocks.
-    package func awaitChange(
-        of id: JobID,
-        after generation: UInt64,
-        seconds: Int,
-        reply: @escaping @Sendable () -> Void
-    ) {
-        preconditionFailure("being built")
-    }
-
-    package func images() -> [ImageRecord] { preconditionFailure("being built") }
     package func image(_ id: ImageID) throws(Problem) -> ImageRecord {
-        preconditionFailure("being built")
+        if let record = catalogue.record(id) { return record }
+        var facts = Problem.Facts()
+        facts.image = id
+        throw Problem(.notFound, "There is no image \(id).", facts)
     }
-    /// Blocking.
+
+    /// Removes an image and its bytes.
     ///
-    /// Throws `image-busy` while a job uses it.
-    package func deleteImage(_ id: ImageID) throws(Problem) { preconditionFailure("being built") }
+    /// Blocking. Throws `not-found`, `image-busy` while a job reads it.
+    package func deleteImage(_ id: ImageID) throws(Problem) {
+        let record = try catalogue.remove(id)
+        let event = Event(at: clock.timestamp(), topic: .imageChanged(id, exists: false))
+        do throws(Problem) {
+            // The catalogue first: bytes nobody knows of are swept at the next start.
+            try store.apply(StoreChange(deletedImages: [id], events: [event]), .machine)
+        } catch {
+            catalogue.insert([record])
+            throw error
+        }
+        try imageFiles.delete(id)
+    }
 }

@@ -12,6 +12,9 @@ package struct Identifier<Kind>: Hashable, Sendable, CustomStringConvertible {
         self.text = text
     }
 
+    /// The name of another kind of thing, for what is named after it.
+    package init<Other>(_ other: Identifier<Other>) { self.text = other.text }
+
     package var description: String { text }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {

@@ -13,7 +13,7 @@ package struct JournalFacts: Hashable, Sendable {
         for line in lines { note(line) }
     }
 
-    private mutating func note(_ line: JournalEntry.Line) {
+    package mutating func note(_ line: JournalEntry.Line) {
         switch line {
         case .intent(_, let device, _):
             isStarted = true

@@ -44,6 +44,12 @@ package struct JobSpec: Hashable, Sendable, Codable {
             }
         }
 
+        /// Whether the source's content goes on changing after a save.
+        package var sourceRunsOn: Bool {
+            guard case .save(_, .run) = self else { return false }
+            return true
+        }
+
         /// Every device the job needs to itself, sources first.
         package var devices: [DeviceID] {
             switch self {

@@ -79,6 +79,14 @@ package struct TransferMachine: Sendable {
     /// The downtime the last round leads to expect.
     package var expectedDowntimeNanoseconds: UInt64? { switchover.expectedDowntimeNanoseconds }
 
+    /// Ends a transfer of which nothing was performed yet.
+    package mutating func abandon(_ cause: Problem) {
+        guard state == .forward(0) else { return }
+        finish(
+            cause.code == .cancelled ? .cancelled : .failed(cause),
+            mayRun: plan.hasSource ? .source : .nobody, source: .untouched, target: .untouched)
+    }
+
     /// Lets a manual switchover go; overrules the downtime limit of an automatic one.
     package mutating func openGate() { switchover.isGateOpen = true }
 

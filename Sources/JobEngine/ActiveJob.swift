@@ -1,0 +1,269 @@
+internal import Dispatch
+internal import MigrationCore
+internal import MigrationPorts
+internal import Synchronization
+
+/// A job in memory, from its admission on: the durable record, its machine, what is sampled, and
+/// the one place where a change of it is written down and published.
+final class ActiveJob: Sendable {
+    private struct State: Sendable {
+        var job: Job
+        var machine: TransferMachine
+        var progress: JobProgress?
+        /// Why the job is to be called off.
+        ///
+        /// The first reason stays.
+        var interruption: Problem?
+    }
+
+    let id: JobID
+    let spec: JobSpec
+    /// The devices by side, to show the arcs they are in.
+    let devices: [DrivenDevice]
+    private let store: any JobStore
+    private let feed: ChangeFeed
+    private let clock: any HostClock
+    /// Held across a durable change, so that changes come one after the other and what decides
+    /// (cancel, commit) is decided in order.
+    ///
+    /// The outermost lock of a job; readers never take it.
+    private let writer = Mutex(())
+    /// Guards what readers see.
+    ///
+    /// Inside `writer`; a leaf but for that.
+    private let state: Mutex<State>
+    /// Signalled when the runner has a reason not to wait any longer.
+    private let alarm = DispatchSemaphore(value: 0)
+
+    init(
+        _ job: Job,
+        machine: TransferMachine,
+        devices: [DrivenDevice],
+        store: any JobStore,
+        feed: ChangeFeed,
+        clock: any HostClock
+    ) {
+        self.id = job.id
+        self.spec = job.spec
+        self.devices = devices
+        self.store = store
+        self.feed = feed
+        self.clock = clock
+        self.state = Mutex(State(job: job, machine: machine))
+    }
+
+    // MARK: Reading
+
+    var job: Job { state.withLock { $0.job } }
+    var generation: UInt64 { state.withLock { $0.job.generation } }
+    var isRollingBack: Bool { state.withLock { $0.machine.isRollingBack } }
+    var interruption: Problem? { state.withLock { $0.interruption } }
+    var isInterrupted: Bool { state.withLock { $0.interruption != nil } }
+
+    var view: JobView {
+        let stuck = stuckArc
+        return state.withLock { state in
+            var progress = state.progress
+            progress?.expectedDowntimeNanoseconds = state.machine.expectedDowntimeNanoseconds
+            return JobView(
+                job: state.job,
+                progress: progress,
+                stuckIn: stuck,
+                switchoverBlockedBy: state.job.state == .running
+                    ? state.machine.switchoverBlockedBy : [],
+                isCancellable: Self.isCancellable(state)
+            )
+        }
+    }
+
+    // MARK: Changing
+
+    /// Changes the record, journals lines with it and publishes both, in one transaction.
+    ///
+    /// When the store fails nothing has changed.
+    func record(
+        _ lines: [JournalEntry.Line] = [],
+        _ durability: Durability = .process,
+        with extra: StoreChange = StoreChange(),
+        _ change: (inout Job) -> Void = { _ in }
+    ) throws(Problem) {
+        let generation = try writer.withLock { _ throws(Problem) in
+            try write(lines, durability, extra, change)
+        }
+        feed.didChange(id, generation: generation)
+    }
+
+    /// Changes the record even when the store does not take it: for what has happened already.
+    ///
+    /// Returns what the store said.
+    @discardableResult
+    func recordAnyway(
+        _ lines: [JournalEntry.Line] = [],
+        _ durability: Durability = .process,
+        with extra: StoreChange = StoreChange(),
+        _ change: (inout Job) -> Void = { _ in }
+    ) -> Problem? {
+        do throws(Problem) {
+            try record(lines, durability, with: extra, change)
+            return nil
+        } catch {
+            let generation = state.withLock { state in
+                change(&state.job)
+                state.job.generation += 1
+                state.job.warnings.append(error.detail)
+                return state.job.generation
+            }
+            feed.didChange(id, generation: generation)
+            return error
+        }
+    }
+
+    /// Changes what is only sampled.
+    ///
+    /// Nobody is woken.
+    func sample(_ change: (inout Job, inout JobProgress) -> Void) {
+        state.withLock { state in
+            var progress = state.progress ?? JobProgress()
+            change(&state.job, &progress)
+            state.progress = progress
+        }
+    }
+
+    /// What to do first: nothing when the job was called off while it waited for a worker.
+    var firstInstruction: TransferInstruction {
+        writer.withLock { _ in
+            state.withLock { state in
+                if let interruption = state.interruption { state.machine.abandon(interruption) }
+                return state.machine.instruction
+            }
+        }
+    }
+
+    /// Feeds the machine.
+    ///
+    /// A cancel is either seen here or refused from here on.
+    func advance(_ event: TransferEvent) -> TransferInstruction {
+        writer.withLock { _ in
+            state.withLock { state in
+                state.machine.next(after: event, interruption: state.interruption)
+            }
+        }
+    }
+
+    /// Asks for a cancel, which the store remembers, or says why it comes too late.
+    func cancel() throws(Problem) {
+        let generation: UInt64 = try writer.withLock { _ throws(Problem) in
+            let (job, isCancellable) = state.withLock { ($0.job, Self.isCancellable($0)) }
+            if job.state == .cancelling { return job.generation }
+            guard !job.state.isTerminal else {
+                throw Problem(.jobFinished, "Job \(id) has ended: \(job.state.name).")
+            }
+            guard isCancellable else {
+                throw Problem(
+                    .jobCommitted,
+                    "Job \(id) has passed its commit and cannot be cancelled."
+                )
+            }
+            let generation = try write([.cancelRequested], .process, StoreChange()) {
+                $0.state = .cancelling
+            }
+            interruptLocked(Problem(.cancelled, "The job was cancelled on request."))
+            return generation
+        }
+        alarm.signal()
+        feed.didChange(id, generation: generation)
+    }
+
+    /// Calls the job off for a reason of the host's.
+    ///
+    /// False when it is too late for that.
+    func interrupt(_ reason: Problem) -> Bool {
+        let isInTime = writer.withLock { _ in
+            guard state.withLock({ Self.isCancellable($0) }) else { return false }
+            interruptLocked(reason)
+            return true
+        }
+        alarm.signal()
+        return isInTime
+    }
+
+    /// Opens the gate of the switchover.
+    func switchOver() throws(Problem) {
+        guard state.withLock({ $0.job.state == .running && $0.machine.isInPreCopy }) else {
+            throw Problem(
+                .notAwaitingSwitchover,
+                "Job \(id) is not in pre-copy, where a switchover is asked."
+            )
+        }
+        try record([.switchoverRequested])
+        state.withLock { $0.machine.openGate() }
+        alarm.signal()
+    }
+
+    /// Waits until something calls for attention, at most so long.
+    func waitForAttention(nanoseconds: UInt64) {
+        _ = alarm.wait(timeout: .now() + .nanoseconds(Int(clamping: nanoseconds)))
+    }
+
+    private func interruptLocked(_ reason: Problem) {
+        state.withLock { if $0.interruption == nil { $0.interruption = reason } }
+    }
+
+    private static func isCancellable(_ state: State) -> Bool {
+        switch state.job.state {
+        case .queued, .running: state.machine.isCancellable
+        default: false
+        }
+    }
+
+    private func write(
+        _ lines: [JournalEntry.Line],
+        _ durability: Durability,
+        _ extra: StoreChange,
+        _ change: (inout Job) -> Void
+    ) throws(Problem) -> UInt64 {
+        var job = state.withLock { $0.job }
+        change(&job)
+        job.generation += 1
+        var storeChange = extra
+        let now = clock.timestamp()
+        storeChange.jobs.append(job)
+        storeChange.journal += lines.map {
+            StoreChange.JournalLine(
+                job: id,
+                entry: JournalEntry(at: now, phase: job.phase, line: $0)
+            )
+        }
+        storeChange.events.append(
+            Event(
+                at: now,
+                topic: .jobChanged(
+                    id,
+                    generation: job.generation,
+                    state: job.state.name,
+                    phase: job.phase
+                )
+            )
+        )
+        try store.apply(storeChange, durability)
+        state.withLock { $0.job = job }
+        return job.generation
+    }
+
+    /// A SET that has not returned for 10 s.
+    private var stuckArc: StuckArc? {
+        let now = clock.monotonicNanoseconds()
+        for device in devices {
+            guard let arc = device.inFlight, now - min(now, arc.startedAt) > 10_000_000_000 else {
+                continue
+            }
+            return StuckArc(
+                device: device.device,
+                from: arc.from,
+                to: arc.to,
+                nanoseconds: now - arc.startedAt
+            )
+        }
+        return nil
+    }
+}

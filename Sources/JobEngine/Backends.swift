@@ -1,0 +1,32 @@
+internal import MigrationCore
+internal import MigrationPorts
+
+/// The backends of the daemon, asked as one.
+struct Backends: Sendable {
+    let all: [any DeviceBackend]
+
+    var records: [DeviceRecord] { all.flatMap { $0.devices() }.sorted { $0.id < $1.id } }
+
+    func record(_ id: DeviceID) -> DeviceRecord? {
+        for backend in all {
+            if let record = backend.device(id) { return record }
+        }
+        return nil
+    }
+
+    /// The backend that has the device, and what it knows of it.
+    ///
+    /// Throws `not-found`.
+    func owner(of id: DeviceID) throws(Problem) -> (
+        backend: any DeviceBackend, record: DeviceRecord
+    ) {
+        for backend in all {
+            if let record = backend.device(id) { return (backend, record) }
+        }
+        throw Problem(
+            .notFound,
+            "This host has no device \(id).",
+            Problem.Facts(device: id)
+        )
+    }
+}

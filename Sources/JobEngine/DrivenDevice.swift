@@ -1,0 +1,209 @@
+internal import MigrationCore
+internal import MigrationPorts
+internal import Synchronization
+
+/// A device with the rules of its use: GET before SET, GET after a failed one, never SET in ERROR,
+/// and who holds its stream.
+///
+/// The one place that keeps them, for every backend.
+final class DrivenDevice: Sendable {
+    private struct State: Sendable {
+        /// What the device said, or was successfully told, last.
+        var last: ReportedState?
+        var stream: (any MigrationStream)?
+        var inFlight: InFlight?
+    }
+
+    /// A SET that has not returned.
+    struct InFlight: Sendable {
+        let from: DeviceState
+        let to: DeviceState
+        let startedAt: UInt64
+    }
+
+    /// A SET that returned.
+    struct SetReport: Sendable {
+        let nanoseconds: UInt64
+        /// What failed, if it did, and what GET said then.
+        let failure: (problem: Problem, state: ReportedState?)?
+    }
+
+    let session: any DeviceSession
+    private let clock: any HostClock
+    /// Guards what is known of the device, never a call into it.
+    ///
+    /// A leaf.
+    private let state = Mutex(State())
+
+    init(_ session: any DeviceSession, clock: any HostClock) {
+        self.session = session
+        self.clock = clock
+    }
+
+    var device: DeviceID { session.device }
+    var lastState: ReportedState? { state.withLock { $0.last } }
+    var inFlight: InFlight? { state.withLock { $0.inFlight } }
+
+    /// The open stream.
+    ///
+    /// Throws when the device has none, which only a bug or a lost descriptor makes happen.
+    func stream() throws(Problem) -> any MigrationStream {
+        if let stream = state.withLock({ $0.stream }) { return stream }
+        throw Problem(
+            .deviceFailed,
+            "\(device) has no open migration stream.",
+            Problem.Facts(device: device, operation: "VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE")
+        )
+    }
+
+    /// GET, held against what the device was last known to be in.
+    ///
+    /// Another state than the one we left it in means that somebody reset the device behind us:
+    /// its content is lost, whatever the state is now.
+    func currentState() throws(Problem) -> DeviceState {
+        let reported: ReportedState
+        do throws(Errno) {
+            reported = try session.state()
+        } catch {
+            throw failure("GET VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE", error)
+        }
+        let expected = state.withLock { state in
+            defer { state.last = reported }
+            return state.last
+        }
+        guard case .known(let known) = reported else {
+            throw Problem(
+                .deviceFailed,
+                "\(device) is in a state Ferry does not know: \(reported.kernelName).",
+                Problem.Facts(device: device)
+            )
+        }
+        if known == .error {
+            throw lost("\(device) is in ERROR; only a reset leaves it, and its content is lost.")
+        }
+        if let expected, expected != reported {
+            throw lost(
+                "\(device) was left in \(expected.kernelName) and says \(known.kernelName): it was "
+                    + "reset by somebody else, and its content is lost."
+            )
+        }
+        return known
+    }
+
+    /// GET after a failure: nil when even that fails.
+    func reportedState() -> ReportedState? {
+        let reported = try? session.state()
+        state.withLock { $0.last = reported }
+        return reported
+    }
+
+    /// SET, from a state ``currentState()`` just gave.
+    func set(_ target: DeviceState, from current: DeviceState) -> SetReport {
+        let startedAt = clock.monotonicNanoseconds()
+        state.withLock {
+            $0.inFlight = InFlight(from: current, to: target, startedAt: startedAt)
+        }
+        defer { state.withLock { $0.inFlight = nil } }
+        do throws(Errno) {
+            let stream = try session.set(target)
+            let nanoseconds = clock.monotonicNanoseconds() - startedAt
+            didReach(target, from: current, stream)
+            guard let problem = missingStream(target, from: current, stream) else {
+                return SetReport(nanoseconds: nanoseconds, failure: nil)
+            }
+            return SetReport(nanoseconds: nanoseconds, failure: (problem, .known(target)))
+        } catch {
+            let nanoseconds = clock.monotonicNanoseconds() - startedAt
+            let after = try? session.state()
+            didFail(after)
+            var problem = failure("SET VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE", error)
+            problem.facts.arc = Problem.ArcNames(from: current, to: target)
+            problem.detail =
+                "\(device): \(current.kernelName)→\(target.kernelName) failed with \(error.name); "
+                + "the device says \(after?.kernelName ?? "nothing")."
+            return SetReport(nanoseconds: nanoseconds, failure: (problem, after))
+        }
+    }
+
+    /// RESET: the device is RUNNING and empty after it.
+    func reset() throws(Problem) {
+        dropStream()
+        do throws(Errno) {
+            try session.reset()
+        } catch {
+            state.withLock { $0.last = nil }
+            throw failure("VFIO_DEVICE_RESET", error)
+        }
+        state.withLock { $0.last = .known(.running) }
+    }
+
+    /// MIG_DATA_SIZE, or nil where the driver cannot tell.
+    func stopCopyByteCount() -> UInt64? { try? session.stopCopyByteCount() }
+
+    func close() {
+        dropStream()
+        session.close()
+    }
+
+    /// A failed call on this device, as a problem.
+    func failure(_ operation: String, _ errno: Errno) -> Problem {
+        let facts = Problem.Facts(device: device, operation: operation, errno: errno)
+        let code: Problem.Code = errno == .noDevice ? .deviceGone : .deviceFailed
+        return Problem(code, "\(device): \(operation) failed with \(errno.name).", facts)
+    }
+
+    private func lost(_ detail: String) -> Problem {
+        var facts = Problem.Facts(device: device)
+        facts.content = .lost
+        return Problem(.contentLost, detail, facts)
+    }
+
+    /// Keeps, replaces or drops the stream as the kernel did (reference A.4, rules 2 and 3).
+    private func didReach(
+        _ target: DeviceState,
+        from current: DeviceState,
+        _ stream: (any MigrationStream)?
+    ) {
+        let old: (any MigrationStream)? = state.withLock { state in
+            state.last = .known(target)
+            guard stream != nil || !target.hasStream else { return nil }
+            defer { state.stream = stream }
+            return state.stream
+        }
+        old?.close()
+    }
+
+    /// A SET that must open a stream and returned none leaves a state nobody can use.
+    private func missingStream(
+        _ target: DeviceState,
+        from current: DeviceState,
+        _ stream: (any MigrationStream)?
+    ) -> Problem? {
+        guard stream == nil, let flags = session.support.flags,
+            let path = try? MigrationStateMachine.path(from: current, to: target, flags: flags),
+            path.newStream != nil
+        else { return nil }
+        var problem = failure("SET VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE", .protocolError)
+        problem.facts.arc = Problem.ArcNames(from: current, to: target)
+        problem.detail = "\(device): the kernel gave no descriptor for \(target.kernelName)."
+        return problem
+    }
+
+    private func didFail(_ after: ReportedState?) {
+        let dead: (any MigrationStream)? = state.withLock { state in
+            state.last = after
+            if case .known(let known)? = after, known.hasStream { return nil }
+            defer { state.stream = nil }
+            return state.stream
+        }
+        dead?.close()
+    }
+
+    private func dropStream() {
+        let stream = state.withLock { state in
+            defer { state.stream = nil }
+            return state.stream
+        }
+        stream?.close()
+    }
+}

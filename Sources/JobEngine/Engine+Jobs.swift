@@ -1,0 +1,205 @@
+internal import Dispatch
+package import MigrationCore
+package import MigrationPorts
+internal import StateTransfer
+internal import Synchronization
+
+extension Engine {
+    /// Checks, locks the devices, stores and starts a job.
+    ///
+    /// Blocking.
+    package func submit(_ spec: JobSpec, requestedBy: String) throws(Problem) -> JobView {
+        try checkAccepting()
+        let admission = JobAdmission(
+            backends: backends,
+            sessions: sessionTable,
+            images: catalogue
+        )
+        try admission.checkShape(of: spec.work)
+        let id = try newJobID(spec)
+        let devices = spec.work.devices
+        try locks.acquire(devices, for: .job(id))
+        do throws(Problem) {
+            let admitted = try admission.admit(spec)
+            let job = makeJob(id, spec, requestedBy, admitted)
+            guard jobTable.insert(job) else { throw Self.exists(id) }
+            do throws(Problem) {
+                try start(job, admitted.members)
+            } catch {
+                jobTable.remove(id)
+                throw error
+            }
+            return job.view
+        } catch {
+            locks.release(devices, from: .job(id))
+            throw error
+        }
+    }
+
+    /// An active job from memory or a past one from the store.
+    ///
+    /// Blocking.
+    package func job(_ id: JobID) throws(Problem) -> JobView {
+        if let view = recentJob(id) { return view }
+        if let job = try store.job(id) { return Self.view(of: job) }
+        throw Problem(.notFound, "There is no job \(id).")
+    }
+
+    /// An active or recently finished job from memory; nil when only the store may know it.
+    package func recentJob(_ id: JobID) -> JobView? { jobTable.job(id)?.view }
+
+    /// Jobs, newest first; `before` is the last id of the page before.
+    ///
+    /// Blocking.
+    package func jobs(before: JobID?, limit: Int) throws(Problem) -> [JobView] {
+        try store.jobs(before: before, limit: limit).map { job in
+            recentJob(job.id) ?? Self.view(of: job)
+        }
+    }
+
+    /// Asks a job to be called off.
+    ///
+    /// Blocking. Throws `job-committed` after the commit, `job-finished` after the end.
+    package func cancel(_ id: JobID) throws(Problem) -> JobView {
+        let job = try active(id)
+        try job.cancel()
+        return job.view
+    }
+
+    /// Opens the gate of a job in pre-copy.
+    ///
+    /// Blocking. Throws `not-awaiting-switchover`.
+    package func switchOver(_ id: JobID) throws(Problem) -> JobView {
+        let job = try active(id)
+        try job.switchOver()
+        return job.view
+    }
+
+    /// Lines of a job's journal after a sequence number.
+    ///
+    /// Blocking.
+    package func journal(
+        of id: JobID,
+        after sequence: Int64,
+        limit: Int
+    ) throws(Problem) -> [StoredJournalEntry] {
+        _ = try job(id)
+        return try store.journal(of: id, after: sequence, limit: limit)
+    }
+
+    /// Calls `reply` once: at once when the job's generation is past `generation` or the job is not
+    /// in memory, else when it advances or after `seconds`.
+    ///
+    /// Never blocks.
+    package func awaitChange(
+        of id: JobID,
+        after generation: UInt64,
+        seconds: Int,
+        reply: @escaping @Sendable () -> Void
+    ) {
+        feed.wait(
+            for: id,
+            after: generation,
+            seconds: seconds,
+            current: { jobTable.job(id).flatMap { $0.job.state.isTerminal ? nil : $0.generation } },
+            reply: reply
+        )
+    }
+
+    // MARK: Admission
+
+    private func checkAccepting() throws(Problem) {
+        guard !isStopping.withLock({ $0 }) else {
+            throw Problem(.shuttingDown, "The daemon is stopping and takes no more work.")
+        }
+    }
+
+    private func newJobID(_ spec: JobSpec) throws(Problem) -> JobID {
+        guard let asked = spec.id else {
+            let random = UInt64.random(in: .min ... .max)
+            let digits = String(random, radix: 16)
+            guard
+                let id = JobID(
+                    "job-\(String(repeating: "0", count: 16 - digits.count))\(digits)"
+                )
+            else { throw Problem(.internalError, "No job id could be made.") }
+            return id
+        }
+        guard jobTable.job(asked) == nil, try store.job(asked) == nil else {
+            throw Self.exists(asked)
+        }
+        return asked
+    }
+
+    private static func exists(_ id: JobID) -> Problem {
+        var facts = Problem.Facts()
+        facts.blockingJob = id
+        facts.pointer = "/id"
+        return Problem(.jobExists, "There is a job \(id) already.", facts)
+    }
+
+    private func makeJob(
+        _ id: JobID,
+        _ spec: JobSpec,
+        _ requestedBy: String,
+        _ admitted: JobAdmission.Admitted
+    ) -> ActiveJob {
+        var job = Job(id: id, spec: spec, requestedBy: requestedBy, createdAt: clock.timestamp())
+        job.image = admitted.members.image?.id
+        job.devices = admitted.members.sessions.map { side, session in
+            var device = JobDevice(device: session.device.device, side: side)
+            device.content = session.record.content
+            return device
+        }
+        let switchover = SwitchoverDecision(
+            mode: spec.switchoverMode,
+            downtimeLimitMilliseconds: spec.limits.downtimeMilliseconds
+        )
+        return ActiveJob(
+            job,
+            machine: TransferMachine(plan: admitted.plan, switchover: switchover),
+            devices: admitted.members.sessions.map(\.session.device),
+            store: store,
+            feed: feed,
+            clock: clock
+        )
+    }
+
+    /// Stores the job, durably, and lets it run when a worker is free.
+    private func start(_ job: ActiveJob, _ members: JobMembers) throws(Problem) {
+        try job.record([.accepted], .machine)
+        if let image = members.image { catalogue.beginUse(of: image.id, by: job.id) }
+        let isTaken = workers.lease { lease in
+            lease.queue.async {
+                self.run(job, members)
+                self.workers.release(lease)
+            }
+        }
+        guard isTaken else {
+            var facts = Problem.Facts()
+            facts.retryAfterSeconds = 5
+            let problem = Problem(.overloaded, "Too many jobs wait for a worker.", facts)
+            job.recordAnyway([.finished(state: "failed")], .process) { $0.state = .failed(problem) }
+            if let image = members.image { catalogue.endUse(of: image.id, by: job.id) }
+            throw problem
+        }
+    }
+
+    private func active(_ id: JobID) throws(Problem) -> ActiveJob {
+        if let job = jobTable.job(id) { return job }
+        guard let past = try store.job(id) else {
+            throw Problem(.notFound, "There is no job \(id).")
+        }
+        throw Problem(.jobFinished, "Job \(id) has ended: \(past.state.name).")
+    }
+
+    private static func view(of job: Job) -> JobView {
+        JobView(
+            job: job,
+            progress: nil,
+            stuckIn: nil,
+            switchoverBlockedBy: [],
+            isCancellable: false
+        )
+    }
+}

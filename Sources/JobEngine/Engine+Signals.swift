@@ -1,0 +1,79 @@
+internal import MigrationCore
+internal import MigrationPorts
+internal import Synchronization
+
+/// What the kernel asks of the holder of a device: to let it go, or to know that it failed.
+extension Engine {
+    /// Called by a backend, on a thread of its own.
+    func didSignal(_ signal: DeviceSignal, _ session: OpenSession) {
+        let device = session.device.device
+        alert(device, signal)
+        guard case .job(let id)? = locks.holder(of: device), let job = jobTable.job(id),
+            !job.job.state.isTerminal
+        else {
+            if signal == .unplugRequested { leave(device) }
+            return
+        }
+        let cause =
+            switch signal {
+            case .unplugRequested:
+                Problem(
+                    .unplugRequested,
+                    "Somebody unbinds or unplugs \(device); the job was called off to let it go.",
+                    Problem.Facts(device: device)
+                )
+            case .errorSignalled:
+                Problem(
+                    .deviceFailed,
+                    "\(device) signalled an unrecoverable error.",
+                    Problem.Facts(device: device)
+                )
+            }
+        // After the commit there is only the way forward: the alert is all.
+        guard job.interrupt(cause), signal == .unplugRequested else { return }
+        _ = leaving.withLock { $0.insert(device) }
+    }
+
+    /// Ends the session of a device that somebody waits for.
+    ///
+    /// Its content goes with it.
+    func leave(_ device: DeviceID) {
+        do throws(Problem) {
+            try perform { self.leaveNow(device) }
+        } catch {
+            // The kernel asks again every ten seconds, so an overloaded moment costs only time.
+            alert(device, .unplugRequested)
+        }
+    }
+
+    private func leaveNow(_ device: DeviceID) {
+        let operation = DeviceLocks.Holder.operation("it is being let go")
+        do throws(Problem) {
+            try locks.acquire([device], for: operation)
+            defer { locks.release([device], from: operation) }
+            guard let session = sessionTable.open(on: device) else { return }
+            let content = session.record.content
+            try end(
+                session,
+                .lost,
+                content == .empty ? .empty : .lost,
+                "Closed because the device was asked back by the kernel."
+            )
+        } catch {
+            alert(device, .unplugRequested)
+        }
+    }
+
+    /// An event that says what was signalled.
+    ///
+    /// Losing one to a failing store loses no state.
+    private func alert(_ device: DeviceID, _ signal: DeviceSignal) {
+        let text =
+            switch signal {
+            case .unplugRequested: "unplug_requested"
+            case .errorSignalled: "error_signalled"
+            }
+        let event = Event(at: clock.timestamp(), topic: .deviceAlert(device, text))
+        try? store.apply(StoreChange(events: [event]), .process)
+    }
+}

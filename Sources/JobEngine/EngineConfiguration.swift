@@ -1,0 +1,18 @@
+/// The bounds of an engine.
+///
+/// Every one is a name of the daemon's configuration.
+package struct EngineConfiguration: Hashable, Sendable {
+    /// Jobs that run side by side; well below the 255 blocked queues Dispatch allows.
+    package var workerCount = 64
+    /// Jobs that wait for a worker before more are refused.
+    package var queuedJobLimit = 256
+    /// Threads for the blocking part of requests.
+    package var commandQueueCount = 8
+    /// Requests that wait for one of those before more are refused.
+    package var pendingCommandLimit = 512
+    /// Ended jobs kept in memory beside the store, for long polls and quick reads.
+    package var recentJobLimit = 256
+    package var version = "0.1.0"
+
+    package init() {}
+}

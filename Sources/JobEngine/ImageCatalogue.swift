@@ -1,0 +1,66 @@
+internal import MigrationCore
+internal import Synchronization
+
+/// The images there are, and which jobs read them.
+final class ImageCatalogue: Sendable {
+    private struct State {
+        var records: [ImageID: ImageRecord] = [:]
+        var users: [ImageID: Set<JobID>] = [:]
+    }
+
+    /// Guards the catalogue.
+    ///
+    /// A leaf.
+    private let state = Mutex(State())
+
+    func insert(_ records: [ImageRecord]) {
+        state.withLock { state in
+            for record in records { state.records[record.id] = record }
+        }
+    }
+
+    func record(_ id: ImageID) -> ImageRecord? { state.withLock { $0.records[id] } }
+
+    /// Newest first.
+    var all: [ImageRecord] {
+        let records = state.withLock { Array($0.records.values) }
+        return records.sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
+    }
+
+    func beginUse(of id: ImageID, by job: JobID) {
+        _ = state.withLock { $0.users[id, default: []].insert(job) }
+    }
+
+    func endUse(of id: ImageID, by job: JobID) {
+        state.withLock { state in
+            state.users[id]?.remove(job)
+            if state.users[id]?.isEmpty == true { state.users[id] = nil }
+        }
+    }
+
+    /// Takes an image off the catalogue for good.
+    ///
+    /// Throws `not-found`, and `image-busy` while a job reads it.
+    func remove(_ id: ImageID) throws(Problem) -> ImageRecord {
+        enum Answer {
+            case removed(ImageRecord)
+            case used(JobID)
+            case missing
+        }
+        let answer: Answer = state.withLock { state in
+            guard let record = state.records[id] else { return .missing }
+            if let user = state.users[id]?.first { return .used(user) }
+            state.records[id] = nil
+            return .removed(record)
+        }
+        var facts = Problem.Facts()
+        facts.image = id
+        switch answer {
+        case .removed(let record): return record
+        case .missing: throw Problem(.notFound, "There is no image \(id).", facts)
+        case .used(let job):
+            facts.blockingJob = job
+            throw Problem(.imageBusy, "Job \(job) reads image \(id).", facts)
+        }
+    }
+}

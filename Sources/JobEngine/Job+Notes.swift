@@ -1,0 +1,64 @@
+internal import MigrationCore
+internal import MigrationPorts
+
+extension Job {
+    private mutating func withDevice(
+        _ device: DeviceID,
+        _ side: Side,
+        _ change: (inout JobDevice) -> Void
+    ) {
+        guard let index = devices.firstIndex(where: { $0.device == device && $0.side == side })
+        else { return }
+        change(&devices[index])
+    }
+
+    /// Notes a SET that returned.
+    mutating func note(_ device: DrivenDevice, _ side: Side, _ time: ArcTime) {
+        let last = device.lastState
+        withDevice(device.device, side) { entry in
+            entry.arcs.append(time)
+            if case .known(let state)? = last {
+                entry.vfioState = state
+            } else {
+                entry.vfioState = nil
+            }
+        }
+    }
+
+    /// Notes what a device holds now.
+    mutating func note(_ device: DrivenDevice, _ side: Side, content: DeviceContent) {
+        withDevice(device.device, side) { entry in
+            entry.content = content
+            if case .known(let state)? = device.lastState { entry.vfioState = state }
+        }
+    }
+
+    /// Notes what a pre-copy round found of a source.
+    mutating func note(_ device: DrivenDevice, _ round: PreCopyRound) {
+        withDevice(device.device, .source) { entry in
+            entry.initialBytes = round.initialByteCount
+            entry.dirtyBytes = round.dirtyByteCount
+            entry.stopCopyBytes = round.stopCopyByteCount
+        }
+    }
+}
+
+extension StoreChange {
+    /// A session that changed, with its event.
+    init(_ session: SessionRecord, at now: Timestamp) {
+        self.init(
+            sessions: [session],
+            events: [
+                Event(
+                    at: now,
+                    topic: .sessionChanged(
+                        session.id,
+                        session.device,
+                        status: session.status.rawValue,
+                        content: session.content
+                    )
+                )
+            ]
+        )
+    }
+}

@@ -1,0 +1,149 @@
+internal import MigrationCore
+internal import MigrationPorts
+internal import StateTransfer
+
+/// Performs what a job's machine asks for, on the worker the job leased: journals the intent,
+/// does it, journals the outcome, feeds it back.
+struct JobRunner {
+    let job: ActiveJob
+    let members: JobMembers
+    let store: any JobStore
+    let images: ImageDirectory
+    let clock: any HostClock
+    let kernelRelease: String
+    let meter: RateMeter
+    let rate = BusyRate()
+    private let deadline: UInt64
+
+    init(
+        job: ActiveJob,
+        members: JobMembers,
+        store: any JobStore,
+        images: ImageDirectory,
+        clock: any HostClock,
+        kernelRelease: String
+    ) {
+        self.job = job
+        self.members = members
+        self.store = store
+        self.images = images
+        self.clock = clock
+        self.kernelRelease = kernelRelease
+        self.meter = RateMeter(clock: clock)
+        let limit = min(job.spec.limits.completionTimeoutSeconds, 1_000_000_000)
+        self.deadline = clock.monotonicNanoseconds() + limit * 1_000_000_000
+    }
+
+    /// Runs the job to its end, which the caller writes down.
+    func run() -> TransferOutcome {
+        var stopwatch = PhaseStopwatch()
+        var instruction = job.firstInstruction
+        while true {
+            switch instruction {
+            case .finish(let outcome):
+                stopwatch.end(at: clock.monotonicNanoseconds())
+                job.sample { record, _ in stopwatch.write(into: &record) }
+                return outcome
+            case .perform(let step):
+                if stopwatch.enter(
+                    step.phase,
+                    at: clock.monotonicNanoseconds(),
+                    clock.timestamp()
+                ) {
+                    let times = stopwatch
+                    job.recordAnyway { record in
+                        record.phase = step.phase
+                        times.write(into: &record)
+                    }
+                }
+                instruction = job.advance(perform(step.action))
+            }
+        }
+    }
+
+    private func perform(_ action: TransferAction) -> TransferEvent {
+        checkDeadline()
+        return switch action {
+        case .set(let side, let state): set(side, state)
+        case .preCopyRound: preCopyRound()
+        case .drain: drain()
+        case .load: load()
+        case .reset(let side): reset(side)
+        case .close(let side): close(side)
+        case .verifyImage: plain(action) { () throws(ActionFailure) in try verifyImage() }
+        case .createImage: plain(action) { () throws(ActionFailure) in try createImage() }
+        case .confirmLoaded: plain(action) { () throws(ActionFailure) in try confirmLoaded() }
+        case .discardImage: plain(action) { () throws(ActionFailure) in try discardImage() }
+        case .sealImage: plain(action) { () throws(ActionFailure) in try sealImage() }
+        case .commit: decide(.commit) { $0.mayRun = .target }
+        case .abort(let cause): decide(.abort(cause)) { _ in }
+        }
+    }
+
+    private func checkDeadline() {
+        guard clock.monotonicNanoseconds() > deadline else { return }
+        let seconds = job.spec.limits.completionTimeoutSeconds
+        _ = job.interrupt(Problem(.timedOut, "The job was not complete after \(seconds) s."))
+    }
+
+    // MARK: Journal
+
+    /// An action on no single device: intent, effect, outcome.
+    func plain(
+        _ action: TransferAction,
+        _ effect: () throws(ActionFailure) -> Void
+    ) -> TransferEvent {
+        let startedAt = clock.monotonicNanoseconds()
+        do throws(ActionFailure) {
+            try naming { () throws(Problem) in
+                try conclude(.intent(action: action.name, device: nil, arc: nil))
+            }
+            try effect()
+            let nanoseconds = clock.monotonicNanoseconds() - startedAt
+            try naming { () throws(Problem) in
+                try conclude(
+                    .done(action: action.name, device: nil, arc: nil, nanoseconds: nanoseconds)
+                )
+            }
+            return .done
+        } catch {
+            job.recordAnyway(
+                [.failed(action: action.name, device: nil, arc: nil, problem: error.problem)])
+            return error.event
+        }
+    }
+
+    /// A line that decides: writing it is the effect.
+    private func decide(
+        _ line: JournalEntry.Line,
+        _ change: (inout Job) -> Void
+    ) -> TransferEvent {
+        do throws(Problem) {
+            try job.record([line], .machine, change)
+            return .done
+        } catch {
+            return .failed(error, side: nil, state: nil)
+        }
+    }
+
+    /// Writes a line, with what it changed.
+    ///
+    /// On the way back nothing waits for the store.
+    func conclude(
+        _ line: JournalEntry.Line,
+        _ change: (inout Job) -> Void = { _ in }
+    ) throws(Problem) {
+        if job.isRollingBack {
+            job.recordAnyway([line], with: StoreChange(), change)
+        } else {
+            try job.record([line], with: StoreChange(), change)
+        }
+    }
+
+    /// Makes a problem that no device is to blame for the failure of an action.
+    func naming<Result>(
+        _ body: () throws(Problem) -> Result
+    ) throws(ActionFailure) -> Result {
+        do throws(Problem) { return try body() } catch { throw ActionFailure(error) }
+    }
+}

@@ -1,0 +1,91 @@
+internal import MigrationCore
+internal import MigrationPorts
+internal import Synchronization
+
+/// A device ferryd holds open.
+final class OpenSession: Sendable {
+    let device: DrivenDevice
+    /// What the inventory said of the device when it was opened.
+    let facts: DeviceRecord
+    /// Guards the record.
+    ///
+    /// A leaf.
+    private let guardedRecord: Mutex<SessionRecord>
+
+    init(_ record: SessionRecord, _ device: DrivenDevice, facts: DeviceRecord) {
+        self.device = device
+        self.facts = facts
+        self.guardedRecord = Mutex(record)
+    }
+
+    var record: SessionRecord { guardedRecord.withLock { $0 } }
+
+    /// Changes the record and returns it for the store.
+    func update(_ change: (inout SessionRecord) -> Void) -> SessionRecord {
+        guardedRecord.withLock { record in
+            change(&record)
+            return record
+        }
+    }
+}
+
+/// The sessions: open ones with their devices, and the last ended ones as records.
+final class SessionTable: Sendable {
+    /// Ended sessions kept in memory; older ones stay in the store.
+    static let endedLimit = 1000
+
+    private struct State {
+        var open: [SessionID: OpenSession] = [:]
+        var byDevice: [DeviceID: SessionID] = [:]
+        /// Oldest first.
+        var ended: [SessionRecord] = []
+    }
+
+    /// Guards the table, never a device.
+    ///
+    /// Before `OpenSession`'s lock.
+    private let state = Mutex(State())
+
+    func insert(_ session: OpenSession) {
+        let record = session.record
+        state.withLock { state in
+            state.open[record.id] = session
+            state.byDevice[record.device] = record.id
+        }
+    }
+
+    func insertEnded(_ records: [SessionRecord]) {
+        state.withLock { $0.ended = Array(records.suffix(Self.endedLimit)) }
+    }
+
+    /// Takes a session off the open ones; its record stays.
+    func end(_ session: OpenSession) {
+        let record = session.record
+        state.withLock { state in
+            state.open[record.id] = nil
+            if state.byDevice[record.device] == record.id { state.byDevice[record.device] = nil }
+            state.ended.append(record)
+            if state.ended.count > Self.endedLimit { state.ended.removeFirst() }
+        }
+    }
+
+    func open(on device: DeviceID) -> OpenSession? {
+        state.withLock { state in state.byDevice[device].flatMap { state.open[$0] } }
+    }
+
+    func open(_ id: SessionID) -> OpenSession? { state.withLock { $0.open[id] } }
+
+    var allOpen: [OpenSession] { state.withLock { Array($0.open.values) } }
+
+    func record(_ id: SessionID) -> SessionRecord? {
+        state.withLock { state in
+            state.open[id]?.record ?? state.ended.last { $0.id == id }
+        }
+    }
+
+    /// Newest first.
+    var records: [SessionRecord] {
+        let all = state.withLock { state in state.open.values.map(\.record) + state.ended }
+        return all.sorted { ($0.openedAt, $0.id) > ($1.openedAt, $1.id) }
+    }
+}
