@@ -1,0 +1,54 @@
+/// An error as RFC 9457 tells it, with the facts a program needs to act on it.
+///
+/// Facts that do not apply are left out.
+package struct ProblemDTO: Hashable, Sendable, Codable {
+    /// `urn:ferry:problem:<code>`: a stable name, nothing to fetch.
+    package let type: String
+    /// The last part of `type`: `device-busy`.
+    package let code: String
+    /// The same sentence for every problem of this code.
+    package let title: String
+    package let status: Int
+    /// What happened this time.
+    package let detail: String
+    /// The resource it happened to.
+    package var instance: String?
+    package var device: String?
+    package var session: String?
+    package var image: String?
+    package var arc: ArcDTO?
+    /// The system call or ioctl that failed.
+    package var operation: String?
+    /// By name: `EBUSY`.
+    package var errno: String?
+    package var blockingJob: String?
+    package var holders: [HolderDTO]?
+    /// JSON pointer (RFC 6901) of the field at fault.
+    package var pointer: String?
+    package var content: String?
+    package var reasons: [String]?
+    package var retryAfterS: Int?
+    /// The methods the resource has.
+    package var allow: [String]?
+
+    package init(code: String, title: String, status: Int, detail: String) {
+        self.type = "urn:ferry:problem:\(code)"
+        self.code = code
+        self.title = title
+        self.status = status
+        self.detail = detail
+    }
+}
+
+/// A process that has a device open.
+package struct HolderDTO: Hashable, Sendable, Codable {
+    package let pid: Int32
+    package let command: String
+    package let uid: UInt32
+
+    package init(pid: Int32, command: String, uid: UInt32) {
+        self.pid = pid
+        self.command = command
+        self.uid = uid
+    }
+}
