@@ -83,7 +83,7 @@ package struct SwitchoverDTO: Hashable, Sendable, Codable {
     package let mode: String
     /// Whether pre-copy came so far that only the gate may still hold the switchover.
     package let ready: Bool
-    /// `initial_bytes`, `downtime_limit`, `gate`.
+    /// `precopy_info`, `initial_bytes`, `downtime_limit`, `gate`.
     package let blockedBy: [String]
 
     package init(mode: String, ready: Bool, blockedBy: [String]) {

@@ -1,24 +1,94 @@
 package import JobEngine
+internal import MigrationCore
 
 /// The routes of the API over one engine.
 package final class ManagementAPI: Sendable {
-    private let engine: Engine
+    let engine: Engine
 
     package init(engine: Engine) { self.engine = engine }
 
     /// Answers a request by calling `reply` exactly once: at once on this thread for reads of
     /// memory, later from another for everything else.
     ///
-    /// Never blocks.
+    /// Never blocks. HEAD is answered like GET, body and all: the transport keeps the body back.
     package func respond(
         to request: APIRequest,
         reply: @escaping @Sendable (APIResponse) -> Void
     ) {
-        preconditionFailure("being built")
+        let answer = PendingAnswer(instance: Self.instance(request.rawPath), send: reply)
+        do throws(Problem) {
+            switch try outcome(of: Call(request)) {
+            case .ready(let response): reply(response)
+            case .blocking(let work): perform(work, answer)
+            case .whenChanged(let id, let generation, let seconds):
+                engine.awaitChange(of: id, after: generation, seconds: seconds) { [self] in
+                    show(id, answer)
+                }
+            }
+        } catch {
+            answer.complete { () throws(Problem) in throw error }
+        }
     }
 
     /// The answer to a request the transport refuses by itself.
     package static func response(to refusal: TransportRefusal, rawPath: String) -> APIResponse {
-        preconditionFailure("being built")
+        .problem(refusal.problem, instance: instance(rawPath))
+    }
+
+    private func perform(
+        _ work: @escaping @Sendable () throws(Problem) -> APIResponse,
+        _ answer: PendingAnswer
+    ) {
+        do throws(Problem) {
+            try engine.perform { answer.complete(work) }
+        } catch {
+            answer.complete { () throws(Problem) in throw error }
+        }
+    }
+
+    private func show(_ id: JobID, _ answer: PendingAnswer) {
+        if let view = engine.recentJob(id) {
+            answer.complete { () throws(Problem) in try Self.job(view) }
+        } else {
+            perform({ [self] () throws(Problem) in try Self.job(engine.job(id)) }, answer)
+        }
+    }
+
+    /// The path as it came, where it is fit to be repeated.
+    private static func instance(_ rawPath: String) -> String? {
+        let isPlain = rawPath.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        return isPlain && rawPath.utf8.count <= 512 ? rawPath : nil
+    }
+}
+
+/// The one answer a request waits for.
+private struct PendingAnswer: Sendable {
+    let instance: String?
+    let send: @Sendable (APIResponse) -> Void
+
+    func complete(_ work: () throws(Problem) -> APIResponse) {
+        do throws(Problem) {
+            send(try work())
+        } catch {
+            send(.problem(error, instance: instance))
+        }
+    }
+}
+
+extension TransportRefusal {
+    fileprivate var problem: Problem {
+        switch self {
+        case .bodyTooLarge(let limit):
+            Problem(.payloadTooLarge, "a request body has at most \(limit) bytes")
+        case .badRequest(let what): Problem(.badRequest, what)
+        case .unknownExpectation(let what):
+            Problem(.expectationFailed, "Ferry does not know the expectation \(what.prefix(64))")
+        case .foreignHost(let host):
+            Problem(.forbidden, "the Host \(host.prefix(64)) is not one of this daemon's")
+        case .foreignOrigin(let origin):
+            Problem(.forbidden, "the Origin \(origin.prefix(64)) is not one of this daemon's")
+        case .shuttingDown:
+            Problem(.shuttingDown, "ferryd is shutting down and takes no more requests")
+        }
     }
 }

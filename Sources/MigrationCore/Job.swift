@@ -168,6 +168,17 @@ package struct JournalEntry: Hashable, Sendable, Codable {
     }
 }
 
+/// A journal entry with its place in the journal; sequence numbers start at 1 in each job.
+package struct StoredJournalEntry: Hashable, Sendable {
+    package let sequence: Int64
+    package let entry: JournalEntry
+
+    package init(sequence: Int64, entry: JournalEntry) {
+        self.sequence = sequence
+        self.entry = entry
+    }
+}
+
 /// Something that changed, for whoever follows the daemon.
 package struct Event: Hashable, Sendable, Codable {
     package let at: Timestamp

@@ -62,7 +62,7 @@ package struct JobSpec: Hashable, Sendable, Codable {
     }
 
     /// What the source of a save does when the image is sealed.
-    package enum AfterSave: String, Hashable, Sendable, Codable {
+    package enum AfterSave: String, CaseIterable, Hashable, Sendable, Codable {
         case run
         case stop
     }
@@ -90,7 +90,7 @@ package struct JobSpec: Hashable, Sendable, Codable {
     }
 
     /// Who decides when to switch over.
-    package enum SwitchoverMode: String, Hashable, Sendable, Codable {
+    package enum SwitchoverMode: String, CaseIterable, Hashable, Sendable, Codable {
         case auto
         /// Pre-copy goes on until `POST …/switchover`.
         case manual

@@ -70,14 +70,3 @@ package struct StoreChange: Sendable {
         }
     }
 }
-
-/// A journal entry with its place in the journal; sequence numbers start at 1 in each job.
-package struct StoredJournalEntry: Hashable, Sendable {
-    package let sequence: Int64
-    package let entry: JournalEntry
-
-    package init(sequence: Int64, entry: JournalEntry) {
-        self.sequence = sequence
-        self.entry = entry
-    }
-}

@@ -1,0 +1,55 @@
+internal import APISchema
+internal import JSONCoding
+internal import MigrationCore
+
+extension APIResponse {
+    /// A document with the status of success.
+    static func document(
+        _ document: some Encodable,
+        status: Int = 200,
+        headers: [(name: String, value: String)] = []
+    ) throws(Problem) -> Self {
+        do throws(JSONProblem) {
+            return Self(
+                status: status,
+                headers: contentHeaders("application/json") + headers,
+                body: try JSONWriter.encode(document)
+            )
+        } catch {
+            throw Problem(
+                .internalError,
+                "the answer cannot be written: \(error.detail) at \(error.pointer)"
+            )
+        }
+    }
+
+    /// Success without a document.
+    static let noContent = Self(status: 204, headers: [], body: [])
+
+    /// An error as RFC 9457 tells it.
+    static func problem(_ problem: Problem, instance: String?) -> Self {
+        let document = ProblemDTO(problem, instance: instance)
+        var headers = contentHeaders("application/problem+json")
+        if let allow = document.allow {
+            headers.append(("Allow", allow.joined(separator: ", ")))
+        }
+        if let seconds = document.retryAfterS { headers.append(("Retry-After", "\(seconds)")) }
+        do throws(JSONProblem) {
+            return Self(
+                status: document.status,
+                headers: headers,
+                body: try JSONWriter.encode(document)
+            )
+        } catch {
+            // A fact that JSON cannot hold: say what is certain.
+            let certain = Problem(problem.code, "the details cannot be written as JSON")
+            let body = try? JSONWriter.encode(ProblemDTO(certain, instance: nil))
+            return Self(status: document.status, headers: headers, body: body ?? [])
+        }
+    }
+
+    private static func contentHeaders(_ type: String) -> [(name: String, value: String)] {
+        // States change by the millisecond: nobody may answer for us.
+        [("Content-Type", type), ("Cache-Control", "no-store")]
+    }
+}

@@ -1,0 +1,156 @@
+/// What the API can be asked: the operations of openapi/ferry.yaml by their `operationId`.
+package enum Endpoint: String, CaseIterable, Sendable {
+    case getHost
+    case listDevices
+    case getDevice
+    case probeDevice
+    case listSessions
+    case openSession
+    case getSession
+    case closeSession
+    case listJobs
+    case createJob
+    case getJob
+    case cancelJob
+    case switchOverJob
+    case listJournal
+    case listImages
+    case getImage
+    case deleteImage
+    case getHealth
+    case getReadiness
+}
+
+/// Where an endpoint is and what it takes and answers: the one table that routing, `Allow` and the
+/// test of agreement with openapi/ferry.yaml use.
+package struct Route: Sendable {
+    package let method: Method
+    package let template: PathTemplate
+    /// The names of query parameters; any other is refused.
+    package let query: [String]
+    package let body: Body
+    /// The status of success.
+    package let success: Int
+    /// Statuses of refusals that are the endpoint's own, beside those of every request.
+    package let refusals: [Int]
+
+    /// A method we serve; HEAD is GET for a transport that keeps the body back.
+    package enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case delete = "DELETE"
+    }
+
+    /// What a request brings.
+    package enum Body: Sendable {
+        case none
+        /// Nothing, or the empty object.
+        case empty
+        case required
+    }
+
+    fileprivate init(
+        _ method: Method,
+        _ template: String,
+        query: [String] = [],
+        body: Body = .none,
+        success: Int = 200,
+        refusals: [Int] = []
+    ) {
+        self.method = method
+        self.template = PathTemplate(template)
+        self.query = query
+        self.body = body
+        self.success = success
+        self.refusals = refusals
+    }
+}
+
+extension Endpoint {
+    package var route: Route {
+        switch self {
+        case .getHost: Route(.get, "/v1/host")
+        case .getHealth: Route(.get, "/healthz")
+        case .getReadiness: Route(.get, "/readyz", refusals: [503])
+        case .listDevices, .getDevice, .probeDevice: deviceRoute
+        case .listSessions, .openSession, .getSession, .closeSession: sessionRoute
+        case .listJobs, .createJob, .getJob, .cancelJob, .switchOverJob, .listJournal: jobRoute
+        case .listImages, .getImage, .deleteImage: imageRoute
+        }
+    }
+
+    private var deviceRoute: Route {
+        switch self {
+        case .getDevice: Route(.get, "/v1/devices/{id}", refusals: [404])
+        case .probeDevice:
+            Route(
+                .post,
+                "/v1/devices/{id}/probe",
+                body: .empty,
+                refusals: [404, 409, 415, 422]
+            )
+        default: Route(.get, "/v1/devices", query: Page.parameters)
+        }
+    }
+
+    private var sessionRoute: Route {
+        switch self {
+        case .openSession:
+            Route(
+                .post,
+                "/v1/sessions",
+                body: .required,
+                success: 201,
+                refusals: [404, 409, 415, 422]
+            )
+        case .getSession: Route(.get, "/v1/sessions/{id}", refusals: [404])
+        case .closeSession:
+            Route(
+                .delete,
+                "/v1/sessions/{id}",
+                query: ["discard_content"],
+                refusals: [404, 409]
+            )
+        default: Route(.get, "/v1/sessions", query: Page.parameters)
+        }
+    }
+
+    private var jobRoute: Route {
+        switch self {
+        case .createJob:
+            Route(
+                .post,
+                "/v1/jobs",
+                body: .required,
+                success: 202,
+                refusals: [404, 409, 415, 422]
+            )
+        case .getJob:
+            Route(.get, "/v1/jobs/{id}", query: ["after_generation", "wait"], refusals: [404])
+        case .cancelJob: jobAction("cancel")
+        case .switchOverJob: jobAction("switchover")
+        case .listJournal:
+            Route(.get, "/v1/jobs/{id}/journal", query: ["after", "limit"], refusals: [404])
+        default: Route(.get, "/v1/jobs", query: Page.parameters)
+        }
+    }
+
+    private func jobAction(_ name: String) -> Route {
+        Route(
+            .post,
+            "/v1/jobs/{id}/\(name)",
+            body: .empty,
+            success: 202,
+            refusals: [404, 409, 415, 422]
+        )
+    }
+
+    private var imageRoute: Route {
+        switch self {
+        case .getImage: Route(.get, "/v1/images/{id}", refusals: [404])
+        case .deleteImage:
+            Route(.delete, "/v1/images/{id}", success: 204, refusals: [404, 409])
+        default: Route(.get, "/v1/images", query: Page.parameters)
+        }
+    }
+}

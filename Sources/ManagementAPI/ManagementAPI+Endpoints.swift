@@ -1,0 +1,33 @@
+internal import APISchema
+internal import JobEngine
+internal import MigrationCore
+
+extension ManagementAPI {
+    func outcome(of call: Call) throws(Problem) -> Outcome {
+        switch call.endpoint {
+        case .getHost: .ready(try .document(HostDTO(engine.host())))
+        case .getHealth: .ready(try .document(HealthDTO()))
+        case .getReadiness: .ready(try Self.readiness(engine.readiness()))
+        case .listDevices: try listDevices(call)
+        case .getDevice: try getDevice(call)
+        case .probeDevice: try probeDevice(call)
+        case .listSessions: try listSessions(call)
+        case .openSession: try openSession(call)
+        case .getSession: try getSession(call)
+        case .closeSession: try closeSession(call)
+        case .listJobs: try listJobs(call)
+        case .createJob: try createJob(call)
+        case .getJob: try getJob(call)
+        case .cancelJob: try cancelJob(call)
+        case .switchOverJob: try switchOverJob(call)
+        case .listJournal: try listJournal(call)
+        case .listImages: try listImages(call)
+        case .getImage: try getImage(call)
+        case .deleteImage: try deleteImage(call)
+        }
+    }
+
+    static func readiness(_ readiness: Readiness) throws(Problem) -> APIResponse {
+        try .document(ReadinessDTO(readiness), status: readiness.isReady ? 200 : 503)
+    }
+}

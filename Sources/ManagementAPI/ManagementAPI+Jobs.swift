@@ -1,0 +1,94 @@
+internal import APISchema
+internal import JobEngine
+internal import MigrationCore
+
+extension ManagementAPI {
+    /// The bounds of a long poll, in seconds.
+    static let waits = 0...60
+
+    func listJobs(_ call: Call) throws(Problem) -> Outcome {
+        let page = try Page(of: "jobs", call.query)
+        let last: JobID? = try page.lastID()
+        return .blocking { [engine] () throws(Problem) in
+            let jobs = try engine.jobs(before: last, limit: page.limit + 1)
+            return try page.response(jobs, id: { $0.job.id.text }, document: JobDTO.init)
+        }
+    }
+
+    func createJob(_ call: Call) throws(Problem) -> Outcome {
+        let spec = try JobSpec(call.decodedBody(JobRequestDTO.self))
+        let requestedBy = call.caller.name
+        return .blocking { [engine] () throws(Problem) in
+            let view = try engine.submit(spec, requestedBy: requestedBy)
+            return try Self.acceptedJob(view, isNew: true)
+        }
+    }
+
+    func getJob(_ call: Call) throws(Problem) -> Outcome {
+        let id: JobID = try call.id(of: "job")
+        let generation = try call.query.number("after_generation", in: 0...UInt64(Int64.max))
+        let seconds = try call.query.number("wait", in: Self.waits) ?? 0
+        if generation == nil, seconds > 0 {
+            throw Problem(.badRequest, "wait needs after_generation")
+        }
+        guard let view = engine.recentJob(id) else {
+            // Only the store may know it, so nothing changes it any more.
+            return .blocking { [engine] () throws(Problem) in try Self.job(engine.job(id)) }
+        }
+        if let generation, seconds > 0, view.job.generation <= generation {
+            return .whenChanged(id, after: generation, seconds: seconds)
+        }
+        return .ready(try Self.job(view))
+    }
+
+    func cancelJob(_ call: Call) throws(Problem) -> Outcome {
+        let id: JobID = try call.id(of: "job")
+        return .blocking { [engine] () throws(Problem) in
+            try Self.acceptedJob(engine.cancel(id), isNew: false)
+        }
+    }
+
+    func switchOverJob(_ call: Call) throws(Problem) -> Outcome {
+        let id: JobID = try call.id(of: "job")
+        return .blocking { [engine] () throws(Problem) in
+            try Self.acceptedJob(engine.switchOver(id), isNew: false)
+        }
+    }
+
+    func listJournal(_ call: Call) throws(Problem) -> Outcome {
+        let id: JobID = try call.id(of: "job")
+        let after = try call.query.number("after", in: 0...Int64.max) ?? 0
+        let limit = try call.query.number("limit", in: Page.limits) ?? Page.defaultLimit
+        return .blocking { [engine] () throws(Problem) in
+            let lines = try engine.journal(of: id, after: after, limit: limit + 1)
+            let shown = lines.prefix(limit)
+            let next = lines.count > limit ? shown.last.map { String($0.sequence) } : nil
+            return try .document(
+                PageDTO(items: shown.map { JournalLineDTO($0, of: id) }, nextCursor: next)
+            )
+        }
+    }
+
+    static func job(_ view: JobView) throws(Problem) -> APIResponse {
+        try .document(JobDTO(view))
+    }
+
+    static func acceptedJob(_ view: JobView, isNew: Bool) throws(Problem) -> APIResponse {
+        let location = ("Location", "/v1/jobs/\(view.job.id.text)")
+        return try .document(
+            JobDTO(view),
+            status: 202,
+            headers: isNew ? [location, ("Retry-After", "1")] : []
+        )
+    }
+}
+
+extension Caller {
+    /// Who asked, as the job records it.
+    fileprivate var name: String {
+        switch self {
+        case .local(let uid, _): "uid:\(uid)"
+        case .anonymousLoopback: "anonymous"
+        }
+    }
+}

@@ -1,0 +1,43 @@
+internal import APISchema
+internal import JobEngine
+internal import MigrationCore
+
+extension ManagementAPI {
+    func listSessions(_ call: Call) throws(Problem) -> Outcome {
+        let page = try Page(of: "sessions", call.query)
+        let sessions = try page.cut(engine.sessions()) { $0.id.text }
+        return .ready(
+            try page.response(sessions, id: { $0.id.text }, document: SessionDTO.init)
+        )
+    }
+
+    func openSession(_ call: Call) throws(Problem) -> Outcome {
+        let request = try call.decodedBody(SessionRequestDTO.self)
+        let device: DeviceID = try RequestField.identifier(request.device, at: "/device")
+        let companion: SessionID? = try request.joins.map { id throws(Problem) in
+            try RequestField.identifier(id, at: "/joins")
+        }
+        return .blocking { [engine] () throws(Problem) in
+            let session = try engine.openSession(device: device, joining: companion)
+            return try .document(
+                SessionDTO(session),
+                status: 201,
+                headers: [("Location", "/v1/sessions/\(session.id.text)")]
+            )
+        }
+    }
+
+    func getSession(_ call: Call) throws(Problem) -> Outcome {
+        .ready(try .document(SessionDTO(engine.session(call.id(of: "session")))))
+    }
+
+    func closeSession(_ call: Call) throws(Problem) -> Outcome {
+        let id: SessionID = try call.id(of: "session")
+        let discardContent = try call.query.flag("discard_content")
+        return .blocking { [engine] () throws(Problem) in
+            try .document(
+                SessionDTO(engine.closeSession(id, discardContent: discardContent))
+            )
+        }
+    }
+}

@@ -1,0 +1,35 @@
+internal import APISchema
+internal import MigrationCore
+
+extension ProblemDTO {
+    /// `instance` is the path of the resource it happened to.
+    init(_ problem: Problem, instance: String?) {
+        let facts = problem.facts
+        self.init(
+            code: problem.code.rawValue,
+            title: problem.code.title,
+            status: problem.code.httpStatus,
+            detail: problem.detail
+        )
+        self.instance = instance
+        self.device = facts.device?.text
+        self.session = facts.session?.text
+        self.image = facts.image?.text
+        self.arc = facts.arc.map(ArcDTO.init)
+        self.operation = facts.operation
+        self.errno = facts.errno?.name
+        self.blockingJob = facts.blockingJob?.text
+        self.holders = facts.holders?.map {
+            HolderDTO(pid: $0.pid, command: $0.command, uid: $0.uid)
+        }
+        self.pointer = facts.pointer
+        self.content = facts.content?.rawValue
+        self.reasons = facts.reasons
+        self.retryAfterS = facts.retryAfterSeconds ?? problem.code.defaultRetryAfterSeconds
+        self.allow = facts.allow
+    }
+}
+
+extension ArcDTO {
+    init(_ arc: Problem.ArcNames) { self.init(from: arc.from?.name, to: arc.to.name) }
+}

@@ -1,0 +1,83 @@
+package import MigrationCore
+
+/// The HTTP status of every problem: the one place that decides it.
+extension Problem.Code {
+    package var httpStatus: Int {
+        switch self {
+        case .badRequest, .unknownField: 400
+        case .forbidden: 403
+        case .notFound: 404
+        case .methodNotAllowed: 405
+        case .deviceBusy, .noSession, .sessionBusy, .sessionHasContent, .jobExists, .jobFinished,
+            .jobCommitted, .notAwaitingSwitchover, .imageBusy, .imageNotReady, .copyNotAccepted,
+            .targetHasContent, .contentLost, .deviceGone, .cancelled, .unplugRequested:
+            409
+        case .payloadTooLarge: 413
+        case .unsupportedMediaType: 415
+        case .expectationFailed: 417
+        case .invalidField, .notMigratable, .incompatible, .setUnsupported, .imageCorrupt: 422
+        case .headersTooLarge: 431
+        // The daemon's own rights, not the caller's: those are `forbidden`.
+        case .permissionDenied, .deviceFailed, .streamMismatch, .storeFailed, .storageFailed,
+            .daemonDied, .internalError:
+            500
+        case .overloaded, .shuttingDown: 503
+        case .timedOut: 504
+        }
+    }
+
+    /// What every problem of this code has in common.
+    package var title: String {
+        switch self {
+        case .badRequest: "The request cannot be read"
+        case .unknownField: "The request has a field Ferry does not know"
+        case .invalidField: "A field of the request is not valid"
+        case .notFound: "There is no such resource"
+        case .methodNotAllowed: "The resource does not take this method"
+        case .payloadTooLarge: "The request body is too large"
+        case .unsupportedMediaType: "The request body is of another media type"
+        case .forbidden: "The caller may not do this"
+        case .expectationFailed: "The expectation cannot be met"
+        case .headersTooLarge: "The request headers are too large"
+        case .deviceBusy: "The device is in use"
+        case .noSession: "There is no open session with content"
+        case .sessionBusy: "A job uses the session"
+        case .sessionHasContent: "The session holds content"
+        case .jobExists: "A job of this name exists"
+        case .jobFinished: "The job is finished"
+        case .jobCommitted: "The job is past its commit"
+        case .notAwaitingSwitchover: "The job is not waiting for a switchover"
+        case .imageBusy: "A job uses the image"
+        case .imageNotReady: "The image is not complete"
+        case .copyNotAccepted: "The restore would make a copy"
+        case .targetHasContent: "The target holds content"
+        case .contentLost: "The device lost its content"
+        case .notMigratable: "The device cannot be migrated"
+        case .incompatible: "Source and target do not fit"
+        case .setUnsupported: "The devices cannot move as one set"
+        case .imageCorrupt: "The image is corrupt"
+        case .deviceFailed: "The device refused or failed"
+        case .deviceGone: "The device is gone"
+        case .permissionDenied: "ferryd may not use the device"
+        case .streamMismatch: "The state that arrived is not the state that was sent"
+        case .storeFailed: "The job store failed"
+        case .storageFailed: "The image storage failed"
+        case .timedOut: "A time limit passed"
+        case .cancelled: "The job was cancelled"
+        case .daemonDied: "ferryd died while the job ran"
+        case .unplugRequested: "The device is being unplugged"
+        case .overloaded: "ferryd has too much to do"
+        case .shuttingDown: "ferryd is shutting down"
+        case .internalError: "ferryd has a fault"
+        }
+    }
+
+    /// When trying again makes sense although nobody said so.
+    var defaultRetryAfterSeconds: Int? {
+        switch self {
+        case .deviceBusy, .sessionBusy, .imageBusy, .imageNotReady, .overloaded: 1
+        case .shuttingDown: 5
+        default: nil
+        }
+    }
+}
