@@ -1,4 +1,6 @@
-/// Asks for a job. Which fields belong to which kind: openapi/ferry.yaml.
+/// Asks for a job.
+///
+/// Which fields belong to which kind: openapi/ferry.yaml.
 package struct JobRequestDTO: Hashable, Sendable, Codable {
     /// `save`, `restore`, `migrate` or `reset`.
     package let kind: String

@@ -1,6 +1,6 @@
 internal import Dispatch
 package import MigrationCore
-package import MigrationPorts
+internal import MigrationPorts
 internal import StateTransfer
 internal import Synchronization
 
