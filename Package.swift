@@ -95,7 +95,32 @@ let package = Package(
             ["StateTransfer", "MigrationPorts", "MigrationCore", "SystemIO"]
         ),
         tests("TidyTests", ["MigrationCore", "SystemIO"]),
+
+        // The one conformance suite of the backend port, for simulated and real devices alike.
+        .target(
+            name: "BackendConformance",
+            dependencies: ["MigrationPorts", "MigrationCore", "SystemIO"],
+            path: "Tests/BackendConformance",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "ferry-conformance",
+            dependencies: [
+                "BackendConformance", "VFIODevices", "SimulatedDevices", "MigrationPorts",
+                "MigrationCore",
+            ],
+            path: "Tests/ferry-conformance",
+            swiftSettings: strict
+        ),
+
         tests("MigrationCoreTests", ["MigrationCore"], [.copy("fsm-vectors.json")]),
         tests("JSONCodingTests", ["JSONCoding"]),
+        tests(
+            "SimulatedDevicesTests",
+            [
+                "SimulatedDevices", "BackendConformance", "MigrationPorts", "MigrationCore",
+                "SystemIO",
+            ]
+        ),
     ]
 )
