@@ -1,0 +1,108 @@
+internal import GRDB
+import MigrationCore
+import MigrationPorts
+
+/// A ``StoreChange`` encoded, so that the writer is held for the writing alone.
+struct ChangeRows {
+    private struct JobRow {
+        let job: Job
+        let body: String
+    }
+
+    private struct NamedRow {
+        let id: String
+        let body: String
+    }
+
+    private let jobs: [JobRow]
+    private let journal: [NamedRow]
+    private let sessions: [NamedRow]
+    private let images: [NamedRow]
+    private let deletedImages: [String]
+    private let events: [String]
+
+    init(_ change: StoreChange) throws(Problem) {
+        jobs = try change.jobs.map { job throws(Problem) in
+            JobRow(job: job, body: try RecordText.encode(job, of: "job \(job.id)"))
+        }
+        journal = try change.journal.map { line throws(Problem) in
+            let body = try RecordText.encode(line.entry, of: "journal of job \(line.job)")
+            return NamedRow(id: line.job.text, body: body)
+        }
+        sessions = try change.sessions.map { session throws(Problem) in
+            let body = try RecordText.encode(session, of: "session \(session.id)")
+            return NamedRow(id: session.id.text, body: body)
+        }
+        images = try change.savedImages.map { image throws(Problem) in
+            let body = try RecordText.encode(image, of: "image \(image.id)")
+            return NamedRow(id: image.id.text, body: body)
+        }
+        deletedImages = change.deletedImages.map(\.text)
+        events = try change.events.map { event throws(Problem) in
+            try RecordText.encode(event, of: "event")
+        }
+    }
+
+    /// Writes everything; for within a transaction.
+    ///
+    /// Jobs come first, their journal refers to them.
+    func write(to connection: Database) throws {
+        try writeJobs(to: connection)
+        try writeJournal(to: connection)
+        try write(sessions, to: "session", connection)
+        try write(images, to: "image", connection)
+        for id in deletedImages {
+            try connection.cachedStatement(sql: "DELETE FROM image WHERE id = ?")
+                .execute(arguments: [id])
+        }
+        for body in events {
+            try connection.cachedStatement(sql: "INSERT INTO event (body) VALUES (?)")
+                .execute(arguments: [body])
+        }
+    }
+
+    private func writeJobs(to connection: Database) throws {
+        guard !jobs.isEmpty else { return }
+        let statement = try connection.cachedStatement(
+            sql: """
+                INSERT INTO job (id, kind, state, finished, body) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET
+                    state = excluded.state, finished = excluded.finished, body = excluded.body
+                """
+        )
+        for row in jobs {
+            try statement.execute(
+                arguments: [
+                    row.job.id.text, row.job.spec.work.kind.rawValue, row.job.state.name,
+                    row.job.state.isTerminal, row.body,
+                ]
+            )
+        }
+    }
+
+    private func writeJournal(to connection: Database) throws {
+        guard !journal.isEmpty else { return }
+        // A job that is not there gives a NULL, which the table refuses.
+        let statement = try connection.cachedStatement(
+            sql: """
+                WITH owner (ordinal) AS (VALUES ((SELECT ordinal FROM job WHERE id = ?)))
+                INSERT INTO journal (job, sequence, body)
+                SELECT ordinal,
+                    (SELECT coalesce(max(sequence), 0) + 1 FROM journal WHERE job = ordinal), ?
+                FROM owner
+                """
+        )
+        for row in journal { try statement.execute(arguments: [row.id, row.body]) }
+    }
+
+    private func write(_ rows: [NamedRow], to table: String, _ connection: Database) throws {
+        guard !rows.isEmpty else { return }
+        let statement = try connection.cachedStatement(
+            sql: """
+                INSERT INTO \(table) (id, body) VALUES (?, ?)
+                ON CONFLICT (id) DO UPDATE SET body = excluded.body
+                """
+        )
+        for row in rows { try statement.execute(arguments: [row.id, row.body]) }
+    }
+}

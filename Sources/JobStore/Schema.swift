@@ -1,0 +1,92 @@
+internal import GRDB
+
+/// The tables, by version.
+///
+/// A migration that was released is never changed; the next one follows.
+///
+/// `body` is the Core value as JSON and the truth; the columns beside it are what queries need.
+enum Schema {
+    /// Events that are kept; older ones are forgotten at a checkpoint.
+    static let eventLimit = 100_000
+
+    private static let first = """
+        CREATE TABLE meta (
+            key TEXT NOT NULL PRIMARY KEY,
+            value TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        -- ordinal: the order of creation.
+        CREATE TABLE job (
+            ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            kind TEXT NOT NULL,
+            state TEXT NOT NULL,
+            finished INTEGER NOT NULL,
+            body TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX job_unfinished ON job (ordinal) WHERE finished = 0;
+
+        CREATE TABLE journal (
+            job INTEGER NOT NULL REFERENCES job (ordinal) ON DELETE CASCADE,
+            sequence INTEGER NOT NULL,
+            body TEXT NOT NULL,
+            PRIMARY KEY (job, sequence)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE session (
+            ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            body TEXT NOT NULL
+        ) STRICT;
+
+        CREATE TABLE image (
+            ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            body TEXT NOT NULL
+        ) STRICT;
+
+        -- AUTOINCREMENT: a sequence number is never used again, not even for a forgotten event.
+        CREATE TABLE event (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            body TEXT NOT NULL
+        ) STRICT;
+        """
+
+    private static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { connection in
+            try connection.execute(sql: first)
+            try connection.execute(
+                sql: "INSERT INTO meta (key, value) VALUES ('store_id', ?)",
+                arguments: [newStoreID()]
+            )
+        }
+        return migrator
+    }
+
+    /// Makes or upgrades the tables, and returns the store's id.
+    static func bringUpToDate(_ database: DatabasePool) throws -> String {
+        let migrator = migrator
+        if try database.read({ try migrator.hasBeenSuperseded($0) }) {
+            throw DatabaseError(message: "it was written by a newer ferryd; start that one")
+        }
+        try migrator.migrate(database)
+        let id = try database.read {
+            try String.fetchOne($0, sql: "SELECT value FROM meta WHERE key = 'store_id'")
+        }
+        guard let id else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
+        return id
+    }
+
+    static func forgetOldEvents(_ connection: Database) throws {
+        try connection.execute(
+            sql: "DELETE FROM event WHERE sequence <= (SELECT max(sequence) FROM event) - ?",
+            arguments: [eventLimit]
+        )
+    }
+
+    /// 64 random bits in hexadecimal.
+    private static func newStoreID() -> String {
+        String(UInt64.random(in: (1 << 60)...UInt64.max), radix: 16)
+    }
+}
