@@ -1,0 +1,74 @@
+#define _GNU_SOURCE
+#include "csystem_sockets.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int fill_address(struct sockaddr_un *address, const char *path)
+{
+    memset(address, 0, sizeof(*address));
+    address->sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof(address->sun_path))
+        return -ENAMETOOLONG;
+    strcpy(address->sun_path, path);
+    return 0;
+}
+
+/* Removes the socket of a dead listener; anything else at the path stays and is in the way. */
+static int remove_stale(const struct sockaddr_un *address)
+{
+    struct stat status;
+    int probe, result;
+
+    if (lstat(address->sun_path, &status) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(status.st_mode))
+        return -EADDRINUSE;
+    probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (probe < 0)
+        return -errno;
+    result = connect(probe, (const struct sockaddr *)address, sizeof(*address));
+    result = result < 0 ? errno : 0;
+    close(probe);
+    if (result != ECONNREFUSED)
+        return -EADDRINUSE;
+    return unlink(address->sun_path) < 0 ? -errno : 0;
+}
+
+int ferry_listen_packets(const char *path, mode_t mode, int backlog)
+{
+    struct sockaddr_un address;
+    int listener, result;
+
+    result = fill_address(&address, path);
+    if (result == 0)
+        result = remove_stale(&address);
+    if (result < 0)
+        return result;
+    listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener < 0)
+        return -errno;
+    /* The mode of the inode to be: set before bind, so that no moment is open to others. */
+    if (fchmod(listener, mode) < 0 ||
+        bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(listener, backlog) < 0) {
+        result = -errno;
+        close(listener);
+        return result;
+    }
+    return listener;
+}
+
+int ferry_accept(int listener)
+{
+    int connection;
+
+    do
+        connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    while (connection < 0 && (errno == EINTR || errno == ECONNABORTED));
+    return connection < 0 ? -errno : connection;
+}

@@ -1,0 +1,47 @@
+internal import MigrationCore
+internal import MigrationPorts
+
+/// A device on its way to the program that collects it: ferryd keeps its own hold until the
+/// program confirms.
+struct Collection: Sendable {
+    let session: OpenSession
+    fileprivate static let lock = DeviceLocks.Holder.operation("it is being collected")
+}
+
+extension Engine {
+    /// Locks a session for the program that collects it.
+    func beginCollection(of id: SessionID) throws(Problem) -> Collection {
+        guard let session = sessionTable.open(id) else { throw Self.missing(id) }
+        try locks.acquire([session.device.device], for: Collection.lock)
+        return Collection(session: session)
+    }
+
+    /// The descriptors to send, and the page table the device is attached to.
+    func descriptors(for collection: Collection) throws(Problem) -> DeviceDescriptors {
+        let device = collection.session.device
+        do throws(Errno) {
+            if let descriptors = try device.session.duplicateDescriptors() { return descriptors }
+        } catch {
+            throw device.failure("fcntl F_DUPFD_CLOEXEC", error)
+        }
+        throw Problem(
+            .incompatible,
+            "\(device.device) has no descriptors to collect: it is simulated.",
+            Problem.Facts(device: device.device)
+        )
+    }
+
+    /// The program has the device: ferryd lets go.
+    ///
+    /// Blocking.
+    func confirm(_ collection: Collection) throws(Problem) {
+        defer { abandon(collection) }
+        let content = collection.session.record.content
+        try end(collection.session, .collected, content, "Collected by the device's user.")
+    }
+
+    /// The program did not confirm: the session stays as it was.
+    func abandon(_ collection: Collection) {
+        locks.release([collection.session.device.device], from: Collection.lock)
+    }
+}
