@@ -122,5 +122,10 @@ let package = Package(
                 "SystemIO",
             ]
         ),
+        tests(
+            "VFIODevicesTests",
+            ["VFIODevices", "MigrationPorts", "MigrationCore", "SystemIO", "CVFIO"],
+            [.copy("Fixtures")]
+        ),
     ]
 )

@@ -14,13 +14,13 @@ final class DeviceSignals: Sendable {
     let unarmed: [DeviceSignal: Errno]
 
     private let events: [EventDescriptor]
-    private let receiver: Receiver
+    private let receiver: SignalReceiver
 
     /// Arms what the device has.
     ///
     /// Handlers run one at a time on the queue.
     init(of device: DeviceFile, _ info: DeviceInfo, on queue: DispatchQueue) {
-        let receiver = Receiver(queue)
+        let receiver = SignalReceiver(queue)
         var events: [EventDescriptor] = []
         var unarmed: [DeviceSignal: Errno] = [:]
         for (signal, index) in info.signals {
@@ -54,7 +54,7 @@ final class DeviceSignals: Sendable {
 }
 
 /// Where signals wait for a handler.
-private final class Receiver: Sendable {
+final class SignalReceiver: Sendable {
     private struct State {
         var handler: DeviceSignals.Handler?
         var waiting: Set<DeviceSignal> = []

@@ -215,16 +215,10 @@ package final class KernelBackend: DeviceBackend {
     }
 
     private func surroundings(of device: SysfsDevice, _ isJoining: Bool) -> OpenSurroundings {
-        let members = device.record.iommuGroup.map { inventory.members(ofGroup: $0) } ?? []
-        let siblings = members.filter { $0.name != device.kernelName }
+        let siblings = inventory.siblings(of: device)
         return OpenSurroundings(
             holders: holders(of: device),
-            blockingSiblings: siblings.compactMap { sibling in
-                guard let driver = sibling.driver, DriverFacts.blocksGroup(driver) else {
-                    return nil
-                }
-                return "\(sibling.name) (\(driver))"
-            },
+            blockingSiblings: siblings.filter(\.blocksGroup).map(\.description),
             siblingHolders: HolderScan(nodes: siblings.compactMap(\.cdev)).holders(),
             isJoining: isJoining
         )

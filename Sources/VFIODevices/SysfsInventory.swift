@@ -48,16 +48,19 @@ struct SysfsInventory: Sendable {
         return device
     }
 
-    /// The devices of an IOMMU group, with the drivers bound to them.
-    func members(ofGroup group: String) -> [GroupMember] {
+    /// The other devices of a device's IOMMU group, with the drivers bound to them.
+    func siblings(of device: SysfsDevice) -> [GroupSibling] {
+        guard let group = device.record.iommuGroup else { return [] }
         let directory = "\(Self.groups)/\(group)/devices"
         return tree.namesIfAny(in: directory).compactMap { name in
-            guard let target = tree.linkTargetIfAny(name, in: directory) else { return nil }
-            let device = SysfsPath.resolve(target, in: directory)
-            return GroupMember(
+            guard name != device.kernelName,
+                let target = tree.linkTargetIfAny(name, in: directory)
+            else { return nil }
+            let sibling = SysfsPath.resolve(target, in: directory)
+            return GroupSibling(
                 name: name,
-                driver: tree.linkTargetIfAny("driver", in: device).flatMap(SysfsPath.lastName),
-                cdev: cdevName(below: device).map { "\(deviceDirectory)/vfio/devices/\($0)" }
+                driver: tree.linkTargetIfAny("driver", in: sibling).flatMap(SysfsPath.lastName),
+                cdev: cdevName(below: sibling).map { "\(deviceDirectory)/vfio/devices/\($0)" }
             )
         }
     }
@@ -213,10 +216,16 @@ struct SysfsInventory: Sendable {
     }
 }
 
-/// One device of an IOMMU group.
-struct GroupMember: Hashable, Sendable {
+/// Another device of an IOMMU group: VFIO gets all of a group or nothing.
+struct GroupSibling: Hashable, Sendable {
     let name: String
     let driver: String?
     /// The path of its character device, when it has one.
     let cdev: String?
+
+    /// Whether its driver owns the group's DMA.
+    var blocksGroup: Bool { driver.map(DriverFacts.blocksGroup) ?? false }
+
+    /// `0000:01:00.0 (nvme)`.
+    var description: String { "\(name) (\(driver ?? "no driver"))" }
 }
