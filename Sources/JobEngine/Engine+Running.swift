@@ -53,6 +53,14 @@ extension Engine {
         if let image = members.image { catalogue.endUse(of: image.id, by: job.id) }
         letGo(job, members, outcome)
         jobTable.didEnd(job.id)
+        tidyStore()
+    }
+
+    /// Never while a job runs, in whose downtime the checkpoint could fall. One that fails is made
+    /// again after the next job.
+    private func tidyStore() {
+        guard jobTable.active.isEmpty else { return }
+        try? perform { try? self.store.checkpoint() }
     }
 
     /// Says in the session what became of its content.

@@ -84,7 +84,10 @@ package struct TransferMachine: Sendable {
         guard state == .forward(0) else { return }
         finish(
             cause.code == .cancelled ? .cancelled : .failed(cause),
-            mayRun: plan.hasSource ? .source : .nobody, source: .untouched, target: .untouched)
+            mayRun: plan.hasSource ? .source : .nobody,
+            source: .untouched,
+            target: .untouched
+        )
     }
 
     /// Lets a manual switchover go; overrules the downtime limit of an automatic one.

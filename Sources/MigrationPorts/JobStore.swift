@@ -12,6 +12,9 @@ package protocol JobStore: Sendable {
     /// Jobs, newest first; `before` is the id of the last one of the page before.
     func jobs(before: JobID?, limit: Int) throws(Problem) -> [Job]
 
+    /// Tidies up behind the writes: for a moment when nothing waits for the store.
+    func checkpoint() throws(Problem)
+
     /// Every job that is in no terminal state: what recovery has to settle.
     func unfinishedJobs() throws(Problem) -> [Job]
 
