@@ -69,18 +69,22 @@ package struct SimulationDTO: Hashable, Sendable, Codable {
     package let dirtyBytesPerSecond: Int64
     /// Over the content the device holds now, computed by the simulation itself.
     package let contentDigest: String
+    /// Over the content when the device last stopped: what a source sent, what a target loaded.
+    package let stoppedContentDigest: String?
 
     package init(
         profile: String,
         seed: String,
         stateBytes: Int64,
         dirtyBytesPerSecond: Int64,
-        contentDigest: String
+        contentDigest: String,
+        stoppedContentDigest: String?
     ) {
         self.profile = profile
         self.seed = seed
         self.stateBytes = stateBytes
         self.dirtyBytesPerSecond = dirtyBytesPerSecond
         self.contentDigest = contentDigest
+        self.stoppedContentDigest = stoppedContentDigest
     }
 }

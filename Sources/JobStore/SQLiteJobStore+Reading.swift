@@ -1,6 +1,6 @@
 internal import GRDB
 package import MigrationCore
-package import MigrationPorts
+internal import MigrationPorts
 
 extension SQLiteJobStore {
     /// A row before its body is decoded, which is done after the connection was given back.

@@ -56,7 +56,8 @@ extension SimulationDTO {
             seed: String(facts.seed),
             stateBytes: Int64(bytes: facts.stateByteCount),
             dirtyBytesPerSecond: Int64(bytes: facts.dirtyBytesPerSecond),
-            contentDigest: facts.contentDigest
+            contentDigest: facts.contentDigest,
+            stoppedContentDigest: facts.stoppedContentDigest
         )
     }
 }

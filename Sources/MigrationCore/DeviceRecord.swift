@@ -69,19 +69,26 @@ package struct SimulationFacts: Hashable, Sendable {
     ///
     /// Changes while a device with a dirty rate runs.
     package let contentDigest: String
+    /// The same over the content when the device last went to STOP or STOP_COPY: what a source
+    /// sent, what a target loaded.
+    ///
+    /// Nil when it never did.
+    package let stoppedContentDigest: String?
 
     package init(
         profile: String,
         seed: UInt64,
         stateByteCount: UInt64,
         dirtyBytesPerSecond: UInt64,
-        contentDigest: String
+        contentDigest: String,
+        stoppedContentDigest: String? = nil
     ) {
         self.profile = profile
         self.seed = seed
         self.stateByteCount = stateByteCount
         self.dirtyBytesPerSecond = dirtyBytesPerSecond
         self.contentDigest = contentDigest
+        self.stoppedContentDigest = stoppedContentDigest
     }
 }
 

@@ -118,8 +118,11 @@ final class SimulatedDevice: Sendable {
     ///
     /// Waits for no SET.
     func record() -> DeviceRecord {
-        let (state, digest) = inside.withLock { inside in
-            (inside.machine.state, inside.machine.digest(at: clock.monotonicNanoseconds()))
+        let (state, digest, stoppedDigest) = inside.withLock { inside in
+            (
+                inside.machine.state, inside.machine.digest(at: clock.monotonicNanoseconds()),
+                inside.machine.stoppedDigest()
+            )
         }
         var record = DeviceRecord(
             id: id,
@@ -137,7 +140,8 @@ final class SimulatedDevice: Sendable {
             seed: spec.seed,
             stateByteCount: spec.stateByteCount,
             dirtyBytesPerSecond: spec.dirtyBytesPerSecond,
-            contentDigest: digest
+            contentDigest: digest,
+            stoppedContentDigest: stoppedDigest
         )
         return record
     }

@@ -14,6 +14,8 @@ struct SimulatedMachine {
     private(set) var content: SimulatedContent
     /// The digest of `content`; nil when that has changed since.
     private var knownDigest: String?
+    /// The content when the device last stopped, and its digest once somebody asked for it.
+    private var stopped: (content: SimulatedContent, digest: String?)?
     private var faults: FaultPlan
     private var stream: LiveStream?
     /// Numbers streams, so that a descriptor of an old one finds itself dead.
@@ -81,6 +83,7 @@ struct SimulatedMachine {
         default: if !arc.to.hasStream { stream = nil }
         }
         state = arc.to
+        if state == .stop || state == .stopCopy { stopped = (content, nil) }
     }
 
     /// The number of the stream that is open now.
@@ -105,6 +108,17 @@ struct SimulatedMachine {
         advance(to: now)
         let digest = knownDigest ?? content.digest()
         knownDigest = digest
+        return digest
+    }
+
+    /// A digest over the content the last time the device stopped; nil when it never did.
+    ///
+    /// Stays when that content is lost, so that what left a source can be held against what
+    /// arrived in a target.
+    mutating func stoppedDigest() -> String? {
+        guard let (content, known) = stopped else { return nil }
+        let digest = known ?? content.digest()
+        stopped?.digest = digest
         return digest
     }
 
