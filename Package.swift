@@ -83,7 +83,7 @@ let package = Package(
         program(
             "ferryd",
             [
-                "HTTPServer", "ManagementAPI", "JobEngine", "JobStore", "StateTransfer",
+                "JSONCoding", "HTTPServer", "ManagementAPI", "JobEngine", "JobStore", "StateTransfer",
                 "SimulatedDevices", "VFIODevices", "MigrationPorts", "MigrationCore", "SystemIO",
                 argumentParser, .product(name: "Logging", package: "swift-log"),
             ]
@@ -93,6 +93,13 @@ let package = Package(
         tests(
             "StateTransferTests",
             ["StateTransfer", "MigrationPorts", "MigrationCore", "SystemIO"]
+        ),
+        tests(
+            "JobEngineTests",
+            [
+                "JobEngine", "JobStore", "StateTransfer", "SimulatedDevices", "MigrationPorts",
+                "MigrationCore",
+            ]
         ),
         tests("TidyTests", ["MigrationCore", "SystemIO"]),
 
