@@ -46,7 +46,7 @@ def _():
 def _():
     with mttys(1) as (device,), Ferryd() as ferry:
         migration = ferry.post(f"/v1/devices/{device}/probe").require(200)["migration"]
-        expect_equal(migration["support"], "state_stream", "migration support")
+        expect_equal(migration["kind"], "state_stream", "migration support")
         expect_equal(set(migration["flags"]), {"stop_copy", "p2p", "pre_copy"}, "migration flags")
 
 
@@ -55,7 +55,7 @@ def _():
     device = virtual_functions()[0]
     with Ferryd() as ferry:
         migration = ferry.post(f"/v1/devices/{device}/probe").require(200)["migration"]
-        expect_equal(migration["support"], "none", "migration support")
+        expect_equal(migration["kind"], "none", "migration support")
 
 
 @check("A save of an NVMe virtual function on plain vfio-pci is refused with 422: not migratable, ENOTTY")
