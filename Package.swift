@@ -134,5 +134,6 @@ let package = Package(
             ["VFIODevices", "MigrationPorts", "MigrationCore", "SystemIO", "CVFIO"],
             [.copy("Fixtures")]
         ),
+        tests("HTTPServerTests", ["HTTPServer", "ManagementAPI"]),
     ]
 )

@@ -1,1 +1,81 @@
+#ifndef FERRY_CMICROHTTPD_H
+#define FERRY_CMICROHTTPD_H
+
+/* libmicrohttpd for Swift: its variadic functions behind typed ones, and the two calls of Linux
+ * that Swift's Glibc does not show. */
+
+#include <errno.h>
 #include <microhttpd.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+/* What a daemon without a listening socket of its own is started with. */
+struct ferry_http_daemon {
+    unsigned int thread_count;
+    unsigned int connection_limit;
+    size_t connection_memory;
+    MHD_NotifyConnectionCallback connection_changed;
+    void *(*target_read)(void *context, const char *target, struct MHD_Connection *connection);
+    MHD_AccessHandlerCallback request_progressed;
+    MHD_RequestCompletedCallback request_ended;
+    void *context;
+};
+
+static inline struct MHD_Daemon *ferry_http_start(const struct ferry_http_daemon *with)
+{
+    return MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
+            MHD_ALLOW_SUSPEND_RESUME,
+        0, NULL, NULL, with->request_progressed, with->context,
+        MHD_OPTION_THREAD_POOL_SIZE, with->thread_count,
+        MHD_OPTION_CONNECTION_LIMIT, with->connection_limit,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, with->connection_memory,
+        MHD_OPTION_NOTIFY_CONNECTION, with->connection_changed, with->context,
+        MHD_OPTION_URI_LOG_CALLBACK, with->target_read, with->context,
+        MHD_OPTION_NOTIFY_COMPLETED, with->request_ended, with->context,
+        MHD_OPTION_END);
+}
+
+/* The descriptor of a connection, or -1. */
+static inline int ferry_http_descriptor(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info == NULL ? -1 : info->connect_fd;
+}
+
+/* What the callback of the connection's start left there. */
+static inline void *ferry_http_context(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+/* How many bytes the request line and the headers had. */
+static inline size_t ferry_http_head_size(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info == NULL ? 0 : info->header_size;
+}
+
+/* Declared again: the C library shows it to _GNU_SOURCE only. */
+extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+
+/* The next waiting connection, close-on-exec and non-blocking, or -errno. */
+static inline int ferry_http_accept(int listener)
+{
+    int descriptor = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+/* A descriptor to wake a poll() by, or -errno. */
+static inline int ferry_http_wakeup(void)
+{
+    int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+#endif

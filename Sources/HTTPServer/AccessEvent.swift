@@ -1,0 +1,96 @@
+internal import CMicrohttpd
+internal import Glibc
+internal import ManagementAPI
+
+/// One call of libmicrohttpd's access handler, valid while it lasts.
+@safe struct AccessEvent {
+    let connection: OpaquePointer
+    private let url: UnsafePointer<CChar>
+    private let method: UnsafePointer<CChar>
+    private let version: UnsafePointer<CChar>
+    private let part: UnsafePointer<CChar>?
+    private let partByteCount: UnsafeMutablePointer<Int>
+
+    init(
+        connection: OpaquePointer,
+        url: UnsafePointer<CChar>,
+        method: UnsafePointer<CChar>,
+        version: UnsafePointer<CChar>,
+        part: UnsafePointer<CChar>?,
+        partByteCount: UnsafeMutablePointer<Int>
+    ) {
+        unsafe self.connection = connection
+        unsafe self.url = url
+        unsafe self.method = method
+        unsafe self.version = version
+        unsafe self.part = part
+        unsafe self.partByteCount = partByteCount
+    }
+
+    func head(target: [UInt8]) throws(HeadFault) -> RequestHead {
+        try unsafe RequestHead(
+            of: connection,
+            method: method,
+            url: url,
+            version: version,
+            target: target
+        )
+    }
+
+    /// The next bytes of the body; nil when there are none.
+    var bodyPart: UnsafeRawBufferPointer? {
+        guard unsafe partByteCount.pointee > 0 else { return nil }
+        return unsafe UnsafeRawBufferPointer(start: part, count: partByteCount.pointee)
+    }
+
+    func didTakeBodyPart() { unsafe partByteCount.pointee = 0 }
+
+    /// Gives libmicrohttpd the answer.
+    func queue(_ response: APIResponse, closes: Bool) -> MHD_Result {
+        let made = unsafe response.body.withUnsafeBytes { body in
+            unsafe MHD_create_response_from_buffer(
+                body.count,
+                UnsafeMutableRawPointer(mutating: body.baseAddress),
+                .RESPMEM_MUST_COPY
+            )
+        }
+        guard let made = unsafe made else { return .NO }
+        defer { unsafe MHD_destroy_response(made) }
+        for (name, value) in response.transportHeaders {
+            // Refused is a line that would break the answer's head; it is left out.
+            _ = unsafe MHD_add_response_header(made, name, value)
+        }
+        if closes { _ = unsafe MHD_add_response_header(made, "Connection", "close") }
+        return unsafe MHD_queue_response(connection, UInt32(response.status), made)
+    }
+}
+
+extension APIResponse {
+    /// The headers of the answer with those every answer of ours has.
+    ///
+    /// Content-Length is libmicrohttpd's to write.
+    var transportHeaders: [(name: String, value: String)] {
+        var headers = headers.filter { $0.name.lowercased() != "content-length" }
+        if !headers.contains(where: { $0.name.lowercased() == "cache-control" }) {
+            headers.append(("Cache-Control", "no-store"))
+        }
+        headers.append(("X-Content-Type-Options", "nosniff"))
+        return headers
+    }
+}
+
+/// An answer as it goes over the wire, for where libmicrohttpd cannot send it.
+enum RawAnswer {
+    static func bytes(of response: APIResponse) -> [UInt8] {
+        let reason = unsafe MHD_get_reason_phrase_for(UInt32(response.status)).map {
+            unsafe String(cString: $0)
+        }
+        var text = "HTTP/1.1 \(response.status) \(reason ?? "Error")\r\n"
+        for (name, value) in response.transportHeaders
+        where value.utf8.allSatisfy(\.isFieldCharacter) {
+            text += "\(name): \(value)\r\n"
+        }
+        text += "Content-Length: \(response.body.count)\r\nConnection: close\r\n\r\n"
+        return Array(text.utf8) + response.body
+    }
+}

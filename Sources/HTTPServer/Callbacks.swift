@@ -1,0 +1,78 @@
+internal import CMicrohttpd
+internal import Glibc
+
+// The functions libmicrohttpd calls, on its own threads. They are functions of a library and not
+// closures: a closure written in a main.swift would belong to the main actor and trap there.
+//
+// Their first argument is the RequestService, retained as long as the daemon runs. A connection's
+// context is a retained ClientConnection, from its start to its close; a request's is a retained
+// Exchange, from its target to its end.
+
+func connectionChanged(
+    _ context: UnsafeMutableRawPointer?,
+    _ connection: OpaquePointer?,
+    _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+    _ change: MHD_ConnectionNotificationCode
+) {
+    guard let service = unsafe service(context), let slot = unsafe slot else { return }
+    if change == .CONNECTION_NOTIFY_STARTED {
+        let client = unsafe service.didConnect(ferry_http_descriptor(connection))
+        unsafe slot.pointee = Unmanaged.passRetained(client).toOpaque()
+    } else if let raw = unsafe slot.pointee {
+        unsafe slot.pointee = nil
+        service.didDisconnect(
+            unsafe Unmanaged<ClientConnection>.fromOpaque(raw).takeRetainedValue()
+        )
+    }
+}
+
+func targetRead(
+    _ context: UnsafeMutableRawPointer?,
+    _ target: UnsafePointer<CChar>?,
+    _ connection: OpaquePointer?
+) -> UnsafeMutableRawPointer? {
+    guard let service = unsafe service(context), let raw = unsafe ferry_http_context(connection)
+    else { return nil }
+    let client = unsafe Unmanaged<ClientConnection>.fromOpaque(raw).takeUnretainedValue()
+    let bytes = unsafe target.map {
+        unsafe Array(UnsafeRawBufferPointer(start: $0, count: strlen($0)))
+    }
+    let exchange = service.didReadTarget(bytes ?? [], on: client)
+    return unsafe Unmanaged.passRetained(exchange).toOpaque()
+}
+
+// libmicrohttpd's own list of parameters.
+// swift-format-ignore
+func requestProgressed(
+    _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?, _ url: UnsafePointer<CChar>?,
+    _ method: UnsafePointer<CChar>?, _ version: UnsafePointer<CChar>?,
+    _ part: UnsafePointer<CChar>?, _ partByteCount: UnsafeMutablePointer<Int>?,
+    _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+) -> MHD_Result {
+    guard let service = unsafe service(context), let raw = unsafe slot?.pointee,
+        let connection = unsafe connection, let url = unsafe url, let method = unsafe method,
+        let version = unsafe version, let partByteCount = unsafe partByteCount
+    else { return .NO }
+    let exchange = unsafe Unmanaged<Exchange>.fromOpaque(raw).takeUnretainedValue()
+    let event = unsafe AccessEvent(
+        connection: connection, url: url, method: method, version: version, part: part,
+        partByteCount: partByteCount
+    )
+    return service.didProgress(exchange, event)
+}
+
+func requestEnded(
+    _ context: UnsafeMutableRawPointer?,
+    _: OpaquePointer?,
+    _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+    _: MHD_RequestTerminationCode
+) {
+    guard let service = unsafe service(context), let raw = unsafe slot?.pointee else { return }
+    unsafe slot?.pointee = nil
+    service.didEnd(unsafe Unmanaged<Exchange>.fromOpaque(raw).takeRetainedValue())
+}
+
+private func service(_ context: UnsafeMutableRawPointer?) -> RequestService? {
+    guard let context = unsafe context else { return nil }
+    return unsafe Unmanaged<RequestService>.fromOpaque(context).takeUnretainedValue()
+}

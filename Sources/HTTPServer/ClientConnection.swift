@@ -1,0 +1,110 @@
+internal import Glibc
+internal import ManagementAPI
+internal import Synchronization
+
+/// One connection of a client, while libmicrohttpd has it open.
+final class ClientConnection: Sendable {
+    let caller: Caller
+    /// Valid until the registry forgets this connection, which happens before it is closed.
+    private let descriptor: Int32
+    /// When the client must have got further, in nanoseconds; `max` while it waits for us.
+    ///
+    /// libmicrohttpd's own timeout counts from the last byte, so a byte now and then would keep
+    /// a connection for ever.
+    private let deadline: Atomic<UInt64>
+    /// Guards the request under way.
+    ///
+    /// Taken alone.
+    private let exchange = Mutex<Exchange?>(nil)
+
+    /// A connection whose first request must be there in time.
+    init(descriptor: Int32, headTimeout: Duration) {
+        self.descriptor = descriptor
+        self.caller = Self.caller(of: descriptor)
+        self.deadline = Atomic((MonotonicTime.now + headTimeout).nanoseconds)
+    }
+
+    /// The request under way.
+    var current: Exchange? {
+        get { exchange.withLock { $0 } }
+        set { exchange.withLock { $0 = newValue } }
+    }
+
+    /// Gives the client this long for its next step.
+    func expectProgress(within timeout: Duration) {
+        deadline.store((MonotonicTime.now + timeout).nanoseconds, ordering: .relaxed)
+    }
+
+    /// The client waits for us now.
+    func expectNothing() { deadline.store(.max, ordering: .relaxed) }
+
+    /// Ends the connection when its time is over; libmicrohttpd then finds it closed.
+    ///
+    /// Called by the registry only, under its lock.
+    func cutOff(at now: MonotonicTime) {
+        guard deadline.load(ordering: .relaxed) <= now.nanoseconds else { return }
+        expectNothing()
+        Glibc.shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+
+    /// A second descriptor of the socket, to read from after libmicrohttpd has closed its own.
+    func duplicate() -> Int32? {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        return copy >= 0 ? copy : nil
+    }
+
+    /// Sends bytes around libmicrohttpd, as many as the socket takes at once.
+    func send(_ bytes: [UInt8]) {
+        let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
+        _ = unsafe bytes.withUnsafeBytes {
+            unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, flags)
+        }
+    }
+
+    private static func caller(of descriptor: Int32) -> Caller {
+        var domain: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        // First: on a TCP socket SO_PEERCRED succeeds, with a uid of all ones.
+        guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0,
+            domain == AF_UNIX
+        else { return .anonymousLoopback }
+        var credentials = PeerCredentials()
+        length = socklen_t(MemoryLayout<PeerCredentials>.size)
+        guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0
+        else { return .anonymousLoopback }
+        return .local(uid: credentials.uid, pid: credentials.pid)
+    }
+
+    /// `struct ucred`, which the C library shows to `_GNU_SOURCE` only.
+    private struct PeerCredentials {
+        var pid: UInt32 = 0
+        var uid: UInt32 = 0
+        var gid: UInt32 = 0
+    }
+}
+
+/// The connections that are open.
+final class ConnectionRegistry: Sendable {
+    /// Guards the set, and with it that a descriptor is not closed while it is cut off.
+    ///
+    /// Taken before a connection's lock, never held around a call of libmicrohttpd.
+    private let connections = Mutex<[ObjectIdentifier: ClientConnection]>([:])
+
+    func insert(_ connection: ClientConnection) {
+        connections.withLock { $0[ObjectIdentifier(connection)] = connection }
+    }
+
+    func remove(_ connection: ClientConnection) {
+        connections.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection)) }
+    }
+
+    var all: [ClientConnection] { connections.withLock { Array($0.values) } }
+
+    /// Ends every connection whose time is over.
+    func cutOffLate() {
+        let now = MonotonicTime.now
+        connections.withLock { connections in
+            for connection in connections.values { connection.cutOff(at: now) }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+internal import CMicrohttpd
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+
+/// A thread that lets clients in, cuts off the late ones, and sees out the refused ones.
+///
+/// It accepts connections and hands them to libmicrohttpd, instead of giving that the listening
+/// socket: to take the socket back, `MHD_quiesce_daemon` races its own epoll threads, and aborts
+/// the process when it loses. So the limit of connections is ours to keep, too.
+final class Doorkeeper: Sendable {
+    private let listener: ListeningSocket
+    private let connections: ConnectionRegistry
+    private let limit: Int
+    private let tick: Duration
+    private let wakeup: Int32
+    private let queue = DispatchQueue(label: "http-door")
+    private let didShut = DispatchSemaphore(value: 0)
+    private let didLeave = DispatchSemaphore(value: 0)
+    /// How many connections were accepted and are not closed yet.
+    private let admitted = Atomic(0)
+    /// Guards what others want of the thread.
+    ///
+    /// A leaf of the lock order.
+    private let orders = Mutex(Orders())
+
+    private struct Orders {
+        var isShut = false
+        var isDone = false
+        var lingering: [Int32] = []
+    }
+
+    init(
+        listener: ListeningSocket,
+        connections: ConnectionRegistry,
+        limit: Int,
+        tick: Duration
+    ) throws(ListenFailure) {
+        self.listener = listener
+        self.connections = connections
+        self.limit = limit
+        self.tick = tick
+        self.wakeup = ferry_http_wakeup()
+        guard wakeup >= 0 else {
+            throw ListenFailure(listener.boundAddress, "eventfd", errno: -wakeup)
+        }
+    }
+
+    deinit { Glibc.close(wakeup) }
+
+    /// Starts the thread, which runs until ``leave()``.
+    ///
+    /// The daemon must outlive ``shut()``.
+    func open(_ daemon: HTTPDaemon) { queue.async { self.run(daemon) } }
+
+    /// Closes the listening socket; nobody comes in once this returns.
+    func shut() {
+        orders.withLock { $0.isShut = true }
+        wake()
+        didShut.wait()
+    }
+
+    /// Ends the thread.
+    func leave() {
+        orders.withLock { $0.isDone = true }
+        wake()
+        didLeave.wait()
+    }
+
+    func didDisconnect() {
+        let before = admitted.subtract(1, ordering: .relaxed).oldValue
+        if before >= limit { wake() }
+    }
+
+    /// Reads a socket to its end before it is closed.
+    ///
+    /// Takes the descriptor over.
+    func linger(_ descriptor: Int32) {
+        orders.withLock { $0.lingering.append(descriptor) }
+        wake()
+    }
+
+    private func wake() {
+        var one: UInt64 = 1
+        _ = unsafe write(wakeup, &one, 8)
+    }
+
+    private func run(_ daemon: HTTPDaemon) {
+        var farewells = Farewells()
+        var isResting = false
+        while true {
+            let orders = orders.withLock { orders in
+                defer { orders.lingering = [] }
+                return orders
+            }
+            for descriptor in orders.lingering { farewells.add(descriptor) }
+            if orders.isShut, listener.raw != nil {
+                listener.close()
+                didShut.signal()
+            }
+            if orders.isDone { break }
+            let isFull = admitted.load(ordering: .relaxed) >= limit
+            let door = isFull || isResting ? nil : listener.raw
+            var polled = farewells.descriptors.map(Self.toRead)
+            polled.append(Self.toRead(wakeup))
+            if let door { polled.append(Self.toRead(door)) }
+            unsafe poll(
+                &polled,
+                nfds_t(polled.count),
+                timeout(hasTasks: isResting || farewells.isAny)
+            )
+            drainWakeup()
+            farewells.read()
+            connections.cutOffLate()
+            isResting = false
+            if door != nil, polled.last?.revents != 0 { isResting = !acceptAll(into: daemon) }
+        }
+        farewells.closeAll()
+        didLeave.signal()
+    }
+
+    /// Until the next tick when there is anything to look after, for ever when there is not.
+    private func timeout(hasTasks: Bool) -> Int32 {
+        guard hasTasks || admitted.load(ordering: .relaxed) > 0 else { return -1 }
+        return Int32(max(1, min(60_000, tick / .milliseconds(1))))
+    }
+
+    /// Lets in whoever waits; false when the system has nothing left to let them in with.
+    private func acceptAll(into daemon: HTTPDaemon) -> Bool {
+        while admitted.load(ordering: .relaxed) < limit {
+            switch listener.accept() {
+            case .success(let descriptor):
+                admitted.add(1, ordering: .relaxed)
+                if !daemon.add(descriptor) { admitted.subtract(1, ordering: .relaxed) }
+            case .failure(let error):
+                switch error.number {
+                case EAGAIN: return true
+                case EMFILE, ENFILE, ENOBUFS, ENOMEM: return false
+                // A client that is gone already, or an error of the network it came by.
+                default: continue
+                }
+            }
+        }
+        return true
+    }
+
+    private func drainWakeup() {
+        var count: UInt64 = 0
+        _ = unsafe read(wakeup, &count, 8)
+    }
+
+    private static func toRead(_ descriptor: Int32) -> pollfd {
+        pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    }
+}

@@ -1,0 +1,76 @@
+package import ManagementAPI
+internal import Synchronization
+
+/// An HTTP/1.1 server on one address, from its making until ``stop()``.
+package final class HTTPServer: Sendable {
+    private let service: RequestService
+    private let address: ListenAddress
+    /// Guards that the stop is done once, and lets a second caller wait for the first.
+    ///
+    /// Held while the server stops; no callback takes it.
+    private let daemon: Mutex<HTTPDaemon?>
+
+    /// Serves the API.
+    package convenience init(
+        listener: ListenAddress,
+        options: Options = Options(),
+        api: ManagementAPI
+    ) throws(ListenFailure) {
+        try self.init(
+            listener: listener,
+            options: options,
+            handle: { request, reply in api.respond(to: request, reply: reply) },
+            refuse: { refusal, rawPath in ManagementAPI.response(to: refusal, rawPath: rawPath) }
+        )
+    }
+
+    /// Serves anything.
+    package init(
+        listener: ListenAddress,
+        options: Options = Options(),
+        handle: @escaping Handle,
+        refuse: @escaping Refuse
+    ) throws(ListenFailure) {
+        if case .tcp = listener, !options.allowsAnonymousLoopback {
+            throw ListenFailure(
+                "\(listener): TCP lets in anybody on this host; "
+                    + "give --allow-anonymous-loopback if that is meant"
+            )
+        }
+        let socket = try ListeningSocket(listener)
+        self.service = try RequestService(
+            listener: socket,
+            options: options,
+            handle: handle,
+            refuse: refuse
+        )
+        self.address = socket.boundAddress
+        guard let daemon = HTTPDaemon(service) else {
+            throw ListenFailure("\(listener): libmicrohttpd cannot start")
+        }
+        self.daemon = Mutex(daemon)
+        service.door.open(daemon)
+    }
+
+    /// Where clients find the server: `tcp:127.0.0.1:43121`, `unix:/run/ferry.sock`.
+    package var boundAddress: String { address.description }
+
+    /// Lets nobody in any more, gives requests a moment to finish, refuses the ones that still wait
+    /// with 503, and returns when every connection is closed.
+    ///
+    /// Blocks the thread: at most some seconds more than ``Options/stopGrace``.
+    package func stop() {
+        daemon.withLock { daemon in
+            guard let running = daemon else { return }
+            daemon = nil
+            service.door.shut()
+            service.beginStop()
+            service.requests.waitForNone(atMost: service.options.stopGrace)
+            service.refuseWaiting()
+            // For the refusals to get through.
+            service.requests.waitForNone(atMost: .seconds(2))
+            running.stop()
+            service.door.leave()
+        }
+    }
+}
