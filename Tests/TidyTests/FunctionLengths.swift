@@ -26,7 +26,9 @@ enum FunctionLengths {
     /// Where a declaration of a function, initializer, deinitializer or subscript begins.
     private static func keywords(in code: [UInt8]) -> [Int] {
         let words = ["func", "init", "deinit", "subscript"].map { Array($0.utf8) }
+        let initials = Set(words.compactMap(\.first))
         return code.indices.filter { at in
+            guard initials.contains(code[at]) else { return false }
             // `.init(…)` is a call.
             if at > 0, isNamePart(code[at - 1]) || code[at - 1] == UInt8(ascii: ".") {
                 return false

@@ -34,6 +34,7 @@ enum ImportTable {
 
     /// The module a line of code imports, if it is an import.
     static func importedModule(_ line: String) -> String? {
+        guard line.has("import") else { return nil }
         let words = line.split { $0 == " " || $0 == "\t" }
         guard let at = words.firstIndex(of: "import"),
             words[..<at].allSatisfy({ $0.hasPrefix("@") || accessLevels.contains($0) })

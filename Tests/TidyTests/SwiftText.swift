@@ -32,20 +32,24 @@ private struct Blanker {
     mutating func blankCode(untilClosingParenthesis: Bool) {
         var depth = 0
         while at < bytes.count {
-            if starts(with: "//") {
-                blankToEndOfLine()
-            } else if starts(with: "/*") {
-                blankBlockComment()
-            } else if let hashes = hashesOfString() {
-                at += hashes
-                blankString(hashes: hashes)
-            } else {
-                if bytes[at] == UInt8(ascii: "(") { depth += 1 }
-                if bytes[at] == UInt8(ascii: ")") {
-                    depth -= 1
-                    if untilClosingParenthesis, depth < 0 { return }
+            switch bytes[at] {
+            case UInt8(ascii: "/") where starts(with: "//"): blankToEndOfLine()
+            case UInt8(ascii: "/") where starts(with: "/*"): blankBlockComment()
+            case UInt8(ascii: "#"), UInt8(ascii: "\""):
+                if let hashes = hashesOfString() {
+                    at += hashes
+                    blankString(hashes: hashes)
+                } else {
+                    at += 1
                 }
+            case UInt8(ascii: "("):
+                depth += 1
                 at += 1
+            case UInt8(ascii: ")"):
+                depth -= 1
+                if untilClosingParenthesis, depth < 0 { return }
+                at += 1
+            default: at += 1
             }
         }
     }
@@ -93,8 +97,14 @@ private struct Blanker {
         let suffix = String(repeating: "#", count: hashes)
         let escape = "\\" + suffix
         at += quote.utf8.count
+        let end = quote + suffix
         while at < bytes.count {
-            if starts(with: quote + suffix) {
+            // What neither ends nor escapes is text; looked at first because it is the most.
+            if ![UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "\n")].contains(bytes[at]) {
+                blank(1)
+                continue
+            }
+            if starts(with: end) {
                 at += quote.utf8.count + hashes
                 return
             }
