@@ -1,0 +1,110 @@
+import HTTPServer
+import JobEngine
+import JobStore
+import Logging
+import ManagementAPI
+import MigrationCore
+import MigrationPorts
+import SimulatedDevices
+import StateTransfer
+import SystemIO
+import VFIODevices
+
+/// The parts of the daemon, put together.
+final class Daemon: Sendable {
+    /// What every listener printed.
+    let addresses: [String]
+    let engine: Engine
+    // Held so that no second daemon uses the state directory.
+    private let lock: StateDirectoryLock
+    private let servers: [HTTPServer]
+    private let workloads: WorkloadListener
+
+    init(_ settings: DaemonConfiguration, _ logger: Logger) throws(Problem) {
+        try StateDirectory.make(settings.stateDirectory)
+        lock = try StateDirectoryLock(directory: settings.stateDirectory)
+        engine = try Self.engine(settings, logger)
+        workloads = try WorkloadListener(
+            path: "\(settings.stateDirectory)/workload.sock",
+            engine: engine
+        )
+        let api = ManagementAPI(engine: engine)
+        var options = HTTPServer.Options()
+        options.allowsAnonymousLoopback = settings.allowsAnonymousLoopback
+        if let limit = settings.bodyByteLimit { options.bodyByteLimit = limit }
+        var servers: [HTTPServer] = []
+        do throws(ListenFailure) {
+            for listener in settings.listeners {
+                servers.append(
+                    try HTTPServer(
+                        listener: try ListenAddress(listener),
+                        options: options,
+                        api: api
+                    )
+                )
+            }
+        } catch {
+            for server in servers { server.stop() }
+            workloads.stop()
+            throw Problem(.invalidField, error.description)
+        }
+        self.servers = servers
+        addresses = servers.map(\.boundAddress)
+        if addresses.contains(where: { $0.hasPrefix("tcp:") }) {
+            logger.warning("anybody on this host may use the API over TCP (anonymous loopback)")
+        }
+    }
+
+    /// Stops everything; blocks until it is done.
+    func stop() {
+        engine.endWaits()
+        for server in servers { server.stop() }
+        workloads.stop()
+    }
+
+    private static func engine(
+        _ settings: DaemonConfiguration,
+        _ logger: Logger
+    ) throws(Problem) -> Engine {
+        let clock = MachineClock()
+        let store = try SQLiteJobStore(path: "\(settings.stateDirectory)/ferry.sqlite") { damaged in
+            logger.error("a record of the store cannot be read: \(damaged)")
+        }
+        let images = try ImageDirectory(path: "\(settings.stateDirectory)/images")
+        var specs: [SimulationSpec] = []
+        for text in settings.simulations { specs.append(try SimulationSpec.parse(text)) }
+        var configuration = EngineConfiguration()
+        configuration.version = DaemonConfiguration.version
+        if let count = settings.workerCount { configuration.workerCount = count }
+        let engine = try Engine(
+            configuration: configuration,
+            backends: [
+                try KernelBackend(sysfsRoot: settings.sysfsRoot),
+                try SimulatedBackend(specs, clock: clock),
+            ],
+            store: store,
+            images: images,
+            clock: clock
+        )
+        log(engine.recovery, logger)
+        return engine
+    }
+
+    private static func log(_ recovery: Recovery, _ logger: Logger) {
+        for job in recovery.jobs {
+            logger.warning(
+                "job \(job.id) had not ended: \(job.state.name), may run: \(job.mayRun.rawValue)"
+            )
+        }
+        for session in recovery.lostSessions where session.content == .lost {
+            logger.warning("content_lost: session \(session.id) on \(session.device)")
+        }
+        for name in recovery.sweep.unknown {
+            logger.warning("the image directory has \(name), which is no image of the catalogue")
+        }
+        for image in recovery.sweep.missing {
+            logger.error("image \(image) is in the catalogue and not on the disk")
+        }
+        for problem in recovery.sweep.problems { logger.error("\(problem.detail)") }
+    }
+}

@@ -1,0 +1,71 @@
+import JSONCoding
+import MigrationCore
+import SystemIO
+
+/// Everything the daemon can be told: the file first, the command line over it.
+struct DaemonConfiguration {
+    static let version = "0.1.0"
+
+    let stateDirectory: String
+    let listeners: [String]
+    let allowsAnonymousLoopback: Bool
+    let simulations: [String]
+    let sysfsRoot: String
+    let workerCount: Int?
+    let bodyByteLimit: Int?
+
+    /// The configuration file; every field may be left out, unknown ones are refused.
+    private struct File: Decodable {
+        var stateDirectory: String?
+        var listen: [String]?
+        var allowAnonymousLoopback: Bool?
+        var simulate: [String]?
+        var sysfsRoot: String?
+        /// Jobs that run side by side.
+        var workers: Int?
+        /// Bytes of the longest request body.
+        var bodyBytesLimit: Int?
+    }
+
+    init(arguments: Ferryd) throws(Problem) {
+        let file = try arguments.config.map(Self.read) ?? File()
+        stateDirectory = arguments.stateDirectory ?? file.stateDirectory ?? "/var/lib/ferry"
+        let listen = arguments.listen.isEmpty ? file.listen ?? [] : arguments.listen
+        listeners = listen.isEmpty ? ["unix:/run/ferry/ferryd.sock"] : listen
+        allowsAnonymousLoopback =
+            arguments.allowAnonymousLoopback || file.allowAnonymousLoopback ?? false
+        simulations = arguments.simulate.isEmpty ? file.simulate ?? [] : arguments.simulate
+        sysfsRoot = arguments.sysfsRoot ?? file.sysfsRoot ?? "/"
+        workerCount = try Self.bounded(file.workers, "workers", 1...200)
+        bodyByteLimit = try Self.bounded(file.bodyBytesLimit, "body_bytes_limit", 1024...(64 << 20))
+    }
+
+    private static func bounded(
+        _ value: Int?,
+        _ name: String,
+        _ range: ClosedRange<Int>
+    ) throws(Problem) -> Int? {
+        guard let value, !range.contains(value) else { return value }
+        throw Problem(
+            .invalidField,
+            "\(name) is \(value); it must be \(range.lowerBound) to \(range.upperBound)."
+        )
+    }
+
+    private static func read(_ path: String) throws(Problem) -> File {
+        let bytes: [UInt8]
+        do throws(Errno) {
+            bytes = try BoundedFile.bytes(at: path, limit: 1 << 20)
+        } catch {
+            throw Problem(.badRequest, "The configuration \(path) cannot be read: \(error.name).")
+        }
+        do throws(JSONProblem) {
+            return try JSONReader.decode(File.self, from: bytes, unknownFields: .refuse)
+        } catch {
+            throw Problem(
+                .badRequest,
+                "The configuration \(path) is wrong at \(error.pointer): \(error.detail)"
+            )
+        }
+    }
+}
