@@ -101,6 +101,13 @@ let package = Package(
                 "MigrationCore",
             ]
         ),
+        tests(
+            "JobStoreTests",
+            [
+                "JobStore", "MigrationPorts", "MigrationCore", "SystemIO",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]
+        ),
         tests("TidyTests", ["MigrationCore", "SystemIO"]),
 
         // The one conformance suite of the backend port, for simulated and real devices alike.

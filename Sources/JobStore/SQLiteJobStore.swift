@@ -12,16 +12,20 @@ package final class SQLiteJobStore: JobStore {
     package let storeID: String
     let path: String
     let database: DatabasePool
+    private let eventLimit: Int
     let onDamage: @Sendable (DamagedRecord) -> Void
 
     /// Opens the store, made with mode 0600 when there is none, and brings its schema up to date.
     ///
-    /// `onDamage` hears of every record that a read had to leave out. Throws `store-failed`.
+    /// At a checkpoint all events but the last `eventLimit` are forgotten. `onDamage` hears of
+    /// every record that a read had to leave out. Throws `store-failed`.
     package init(
         path: String,
+        eventLimit: Int = 100_000,
         onDamage: @escaping @Sendable (DamagedRecord) -> Void = { _ in }
     ) throws(Problem) {
         self.path = path
+        self.eventLimit = eventLimit
         self.onDamage = onDamage
         do {
             try StoreFile.create(path)
@@ -56,7 +60,7 @@ package final class SQLiteJobStore: JobStore {
     package func checkpoint() throws(Problem) {
         try perform("checkpoint") {
             try database.writeWithoutTransaction { connection in
-                try Schema.forgetOldEvents(connection)
+                try Schema.forgetEvents(connection, butTheLast: eventLimit)
                 _ = try connection.checkpoint(.passive)
             }
         }

@@ -6,9 +6,6 @@ internal import GRDB
 ///
 /// `body` is the Core value as JSON and the truth; the columns beside it are what queries need.
 enum Schema {
-    /// Events that are kept; older ones are forgotten at a checkpoint.
-    static let eventLimit = 100_000
-
     private static let first = """
         CREATE TABLE meta (
             key TEXT NOT NULL PRIMARY KEY,
@@ -78,10 +75,10 @@ enum Schema {
         return id
     }
 
-    static func forgetOldEvents(_ connection: Database) throws {
+    static func forgetEvents(_ connection: Database, butTheLast limit: Int) throws {
         try connection.execute(
             sql: "DELETE FROM event WHERE sequence <= (SELECT max(sequence) FROM event) - ?",
-            arguments: [eventLimit]
+            arguments: [limit]
         )
     }
 
