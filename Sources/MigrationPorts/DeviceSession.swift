@@ -71,7 +71,7 @@ package protocol MigrationStream: AnyObject, Sendable {
 
     /// Closes the descriptor.
     ///
-    /// Never a change of state.
+    /// Never a change of state. Safe to call twice; every later call throws ENODEV.
     func close()
 }
 

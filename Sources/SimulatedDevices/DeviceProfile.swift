@@ -11,7 +11,7 @@ package struct DeviceProfile: Hashable, Sendable {
     package let vendorID: UInt32
     package let deviceID: UInt32
     /// Nil for a device without migration: the kernel answers ENOTTY.
-    package let flags: MigrationFlags?
+    package var flags: MigrationFlags?
     package let defaultStateByteCount: UInt64
     package let format: Format
     /// The most bytes one read or write moves.
@@ -183,6 +183,9 @@ extension DeviceProfile {
         transferByteCount: 1 << 20,
         checks: .blind
     )
+
+    /// What SET answers in ERROR: pds looks itself, for the others the kernel's core refuses.
+    var refusalInError: Errno { name == "pds" ? .io : .invalid }
 
     /// A number that tells this profile's streams from all others.
     var magic: UInt64 {

@@ -53,8 +53,7 @@ struct SimulatedMachine {
     func path(to target: DeviceState) throws(Errno) -> StatePath {
         guard let flags = profile.flags else { throw .notTypewriter }
         guard state != .error else {
-            // pds looks itself; for the others the kernel's core warns and says EINVAL.
-            throw profile == .pds ? .io : .invalid
+            throw profile.refusalInError
         }
         do {
             return try MigrationStateMachine.path(from: state, to: target, flags: flags)

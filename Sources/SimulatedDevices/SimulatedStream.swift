@@ -30,7 +30,7 @@ final class SimulatedStream: MigrationStream {
     }
 
     func preCopyInfo() throws(Errno) -> PreCopyInfo {
-        guard !isClosed.load(ordering: .acquiring) else { throw .badDescriptor }
+        guard !isClosed.load(ordering: .acquiring) else { throw .noDevice }
         // The kernel takes the driver's state mutex for it too.
         return try simulated.stateLock.withLock { _ throws(Errno) in
             let info = try simulated.withMachine { machine, now throws(Errno) in
@@ -44,8 +44,7 @@ final class SimulatedStream: MigrationStream {
 
     /// The VFS looks at the mode of the descriptor before the driver sees anything.
     private func checkUse(_ wanted: StreamDirection) throws(Errno) {
-        guard !isClosed.load(ordering: .acquiring), direction == wanted else {
-            throw .badDescriptor
-        }
+        guard !isClosed.load(ordering: .acquiring) else { throw .noDevice }
+        guard direction == wanted else { throw .badDescriptor }
     }
 }

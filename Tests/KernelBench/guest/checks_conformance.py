@@ -9,8 +9,8 @@ from harness import check, expect, settings
 
 @check("Conformance")
 def _():
-    with mttys(1) as (device,):
-        done = subprocess.run([f"{settings()['bin_dir']}/ferry-conformance", device],
+    with mttys(2) as devices:
+        done = subprocess.run([f"{settings()['bin_dir']}/ferry-conformance", *devices],
                               capture_output=True, text=True, timeout=300, check=False)
     rows = re.findall(r"^(ok|not ok) (.+?)(?:: (.*))?$", done.stdout, re.MULTILINE)
     for word, name, why in rows:
