@@ -45,6 +45,7 @@ struct SimulatedContent: Sendable {
         case .seeded(let seed): original = PagePattern.mix(seed ^ PagePattern.mix(UInt64(page))) | 1
         case .loaded(let keys): original = keys[page]
         }
+        guard writeCount > 0 else { return original }
         let version = layout.writes(toPage: page, after: writeCount)
         return version == 0 ? original : PagePattern.mix(original ^ PagePattern.mix(version)) | 1
     }
