@@ -13,24 +13,29 @@
 /// The caller performs each instruction and feeds back what became of it. An interruption (cancel,
 /// timeout, unplug) is given along and counts only before the decision is attempted.
 package struct TransferMachine: Sendable {
-    private enum State: Hashable, Sendable {
+    enum State: Hashable, Sendable {
         case forward(Int)
         case rollingBack(Rollback)
-        case stopping(Problem)
+        case stopping(Stopping)
         case finished(TransferOutcome)
     }
 
     package let plan: TransferPlan
-    private let decisionIndex: Int
-    private var state = State.forward(0)
-    private var sourceState = ReportedState.known(.running)
+    let decisionIndex: Int
+    var state = State.forward(0)
+    var sourceStates: SideStates
+    var targetStates: SideStates
     private var switchover: SwitchoverDecision
-    private var warnings: [String] = []
+    var warnings: [String] = []
+    /// What tidying up behind the decision did to the sources, when it went wrong.
+    private var untidySource: ContentFate?
 
     package init(plan: TransferPlan, switchover: SwitchoverDecision) {
         self.plan = plan
         self.switchover = switchover
         self.decisionIndex = plan.decisionIndex
+        self.sourceStates = SideStates(.running, flags: plan.sourceFlags)
+        self.targetStates = SideStates(.running, flags: plan.targetFlags)
     }
 
     /// What to do now: the first instruction before any event, then always the last one given.
@@ -45,7 +50,7 @@ package struct TransferMachine: Sendable {
         case .rollingBack(let rollback):
             guard let step = rollback.steps.first else { return .finish(outcome(of: rollback)) }
             return .perform(step)
-        case .stopping: return .perform(TransferStep(.start, .set(.target, .stop)))
+        case .stopping(let stopping): return .perform(stopping.step)
         case .finished(let outcome): return .finish(outcome)
         }
     }
@@ -101,19 +106,40 @@ package struct TransferMachine: Sendable {
         switch state {
         case .forward(let index): advance(from: index, event, interruption)
         case .rollingBack(let rollback): continueRollback(rollback, event)
-        case .stopping(let cause): finishStopped(cause, event)
+        case .stopping(let stopping): continueStopping(stopping, event)
         case .finished: break
         }
         return instruction
     }
 
-    /// Learns from an event where the sources are.
-    private mutating func note(_ action: TransferAction, _ event: TransferEvent) {
-        switch (event, action) {
-        case (.done, .set(.source, let reached)): sourceState = .known(reached)
-        case (.failed(_, .source, let reported?), _): sourceState = reported
-        default: break
+    /// Learns from an event where the devices can be.
+    mutating func note(_ action: TransferAction, _ event: TransferEvent) {
+        if case .set(let side, let target) = action {
+            change(side) { states in
+                if case .failed = event {
+                    states.didFail(toSet: target)
+                } else {
+                    states.didSet(target)
+                }
+            }
         }
+        if case .failed(_, let side?, let reported?) = event {
+            change(side) { $0.didReport(reported) }
+        }
+    }
+
+    private mutating func change(_ side: Side, _ body: (inout SideStates) -> Void) {
+        switch side {
+        case .source: body(&sourceStates)
+        case .target: body(&targetStates)
+        }
+    }
+
+    /// What a failure says of the content of a side.
+    func fate(of side: Side, after event: TransferEvent) -> ContentFate {
+        guard case .failed(let problem, side, let reported) = event else { return .untouched }
+        if problem.code == .contentLost { return .lost }
+        return (side == .source ? sourceStates : targetStates).fate(of: reported)
     }
 
     private mutating func move(past index: Int) {
@@ -121,7 +147,7 @@ package struct TransferMachine: Sendable {
         state = next < plan.steps.count ? .forward(next) : .finished(success)
     }
 
-    private mutating func finish(
+    mutating func finish(
         _ jobState: JobState,
         mayRun: MayRun,
         source: ContentFate,
@@ -149,68 +175,44 @@ extension TransferMachine {
     ) {
         let action = plan.steps[index].action
         note(action, event)
-        if case .failed(let problem, _, let reported) = event {
-            return didFail(at: index, problem, reported)
-        }
+        if case .failed(let problem, _, _) = event { return didFail(at: index, problem, event) }
         if case .roundDone(let round) = event { switchover.didRound(round) }
         if let interruption, index < decisionIndex {
-            return beginRollback(interruption, at: index)
+            return beginRollback(interruption, at: index, event)
         }
         if action == .preCopyRound, !switchover.isMade { return }
         move(past: index)
     }
 
-    private mutating func didFail(at index: Int, _ problem: Problem, _ reported: ReportedState?) {
+    private mutating func didFail(at index: Int, _ problem: Problem, _ event: TransferEvent) {
         switch plan.steps[index].action {
         case .commit:
             // Whether the record reached the disk is not known, so nobody may run.
             finish(.indeterminate(problem), mayRun: .nobody, source: .untouched, target: .loaded)
         case .sealImage:
-            beginRollback(problem, at: index)
+            beginRollback(problem, at: index, event)
         case .set(.target, _) where index > decisionIndex:
-            if reported == .known(.error) {
-                finish(.indeterminate(problem), mayRun: .nobody, source: .untouched, target: .lost)
-            } else {
-                state = .stopping(problem)
-            }
+            beginStopping(problem, event)
         case _ where index < decisionIndex:
-            beginRollback(problem, at: index)
+            beginRollback(problem, at: index, event)
         case .reset where plan.kind == .reset:
             finish(.failed(problem), mayRun: .nobody, source: .uncertain, target: .untouched)
-        default:
+        case let action:
             // The content has moved; what cannot be tidied up behind it undoes nothing.
             warnings.append(problem.detail)
-            move(past: index)
-        }
-    }
-
-    /// The targets did not all start: whatever became of the way back, the source never runs.
-    private mutating func finishStopped(_ cause: Problem, _ event: TransferEvent) {
-        switch event {
-        case .done, .roundDone:
-            finish(.indeterminate(cause), mayRun: .nobody, source: .untouched, target: .loaded)
-        case .failed(let problem, _, let reported):
-            warnings.append(problem.detail)
-            switch reported {
-            case .known(.error):
-                finish(.indeterminate(cause), mayRun: .nobody, source: .untouched, target: .lost)
-            case .known(let stopped) where !stopped.canAct:
-                finish(.indeterminate(cause), mayRun: .nobody, source: .untouched, target: .loaded)
-            default:
-                finish(
-                    .indeterminate(cause),
-                    mayRun: .unknown,
-                    source: .untouched,
-                    target: .uncertain
-                )
+            if action == .reset(.source) { untidySource = .uncertain }
+            if plan.kind == .save, fate(of: .source, after: event) == .lost {
+                untidySource = .lost
             }
+            move(past: index)
         }
     }
 
     private var success: TransferOutcome {
         let (mayRun, source, target): (MayRun, ContentFate, ContentFate) =
             switch plan.kind {
-            case .save: (.source, .untouched, .untouched)
+            // A source that was stopped for its image must not run beside what is made of it.
+            case .save: (plan.leavesSourceRunning ? .source : .nobody, .untouched, .untouched)
             case .restore: (.target, .untouched, .loaded)
             case .migrate: (.target, .emptied, .loaded)
             case .reset: (.nobody, .emptied, .untouched)
@@ -218,132 +220,8 @@ extension TransferMachine {
         return TransferOutcome(
             state: .succeeded,
             mayRun: mayRun,
-            source: source,
+            source: untidySource ?? source,
             target: target,
-            warnings: warnings
-        )
-    }
-}
-
-// MARK: - Back
-
-extension TransferMachine {
-    /// What is left to do to take a transfer back, and what it has come to so far.
-    private struct Rollback: Hashable, Sendable {
-        let cause: Problem
-        var steps: [TransferStep]
-        var source: ContentFate
-        var target: ContentFate
-        /// Whether the way over STOP was tried; there is no third one.
-        var triedStop: Bool
-        /// Whether the sources must stay as they are because the abort record is not written.
-        var isAbortMissing = false
-    }
-
-    private mutating func beginRollback(_ cause: Problem, at index: Int) {
-        let step = plan.steps[index]
-        // A STOP_COPY that failed leaves a pre-copy stream nobody can trust: leave it by STOP.
-        let byStop = step.action == .set(.source, .stopCopy) && cause.facts.errno != nil
-        var steps: [TransferStep] = []
-        if plan.hasCommit { steps.append(TransferStep(step.phase, .abort(cause))) }
-        steps += wayUp(byStop: byStop, step.phase)
-        let attempted = plan.steps[...index].map(\.action)
-        let isTargetTouched = attempted.contains { action in
-            if case .set(.target, _) = action { true } else { false }
-        }
-        if isTargetTouched {
-            steps.append(TransferStep(step.phase, .reset(.target)))
-            steps.append(TransferStep(step.phase, .close(.target)))
-        }
-        if attempted.contains(.createImage) {
-            steps.append(TransferStep(step.phase, .discardImage))
-        }
-        state = .rollingBack(
-            Rollback(
-                cause: cause,
-                steps: steps,
-                source: sourceFate,
-                target: isTargetTouched ? .emptied : .untouched,
-                triedStop: byStop
-            )
-        )
-    }
-
-    private mutating func continueRollback(_ rollback: Rollback, _ event: TransferEvent) {
-        var rollback = rollback
-        let step = rollback.steps.removeFirst()
-        note(step.action, event)
-        if case .failed(let problem, _, _) = event {
-            warnings.append(problem.detail)
-            switch step.action {
-            case .abort: didMissAbort(&rollback)
-            case .set(.source, _): didFailUp(&rollback, step.phase)
-            case .reset(.target): rollback.target = .uncertain
-            default: break
-            }
-        }
-        state = .rollingBack(rollback)
-    }
-
-    /// The sources resume only behind a durable abort; sources that never stopped may stay running.
-    private func didMissAbort(_ rollback: inout Rollback) {
-        if case .known(let state) = sourceState, state.canAct { return }
-        rollback.isAbortMissing = plan.kind == .migrate
-        rollback.steps.removeAll(where: isSourceSet)
-    }
-
-    private func didFailUp(_ rollback: inout Rollback, _ phase: JobPhase) {
-        rollback.steps.removeAll(where: isSourceSet)
-        rollback.source = sourceFate
-        guard rollback.source == .untouched else { return }
-        if rollback.triedStop {
-            rollback.source = .uncertain
-        } else {
-            rollback.triedStop = true
-            rollback.steps = wayUp(byStop: true, phase) + rollback.steps
-        }
-    }
-
-    private func isSourceSet(_ step: TransferStep) -> Bool {
-        if case .set(.source, _) = step.action { true } else { false }
-    }
-
-    /// What the state the sources report says of their content.
-    private var sourceFate: ContentFate {
-        switch sourceState {
-        case .known(.error): .lost
-        case .known(.resuming): .uncertain
-        case .known, .unknown: .untouched
-        }
-    }
-
-    /// The SETs that take the sources from where they are to RUNNING.
-    private func wayUp(byStop: Bool, _ phase: JobPhase) -> [TransferStep] {
-        let up = TransferPlan.up(.source, plan.sourceFlags).map { TransferStep(phase, $0.action) }
-        switch sourceState {
-        case .known(.error), .known(.resuming), .known(.running): return []
-        case .known(.preCopy): return [TransferStep(phase, .set(.source, .running))]
-        case .known(.stop), .known(.runningP2P): return up
-        case .known(.stopCopy), .known(.preCopyP2P), .unknown:
-            return (byStop ? [TransferStep(phase, .set(.source, .stop))] : []) + up
-        }
-    }
-
-    private func outcome(of rollback: Rollback) -> TransferOutcome {
-        let isCancel = rollback.cause.code == .cancelled
-        let before: MayRun = plan.hasSource ? .source : .nobody
-        let (state, mayRun): (JobState, MayRun) =
-            switch rollback.source {
-            case .uncertain: (.indeterminate(rollback.cause), .unknown)
-            case .lost: (.failed(rollback.cause), .nobody)
-            case _ where rollback.isAbortMissing: (.indeterminate(rollback.cause), .nobody)
-            default: (isCancel ? .cancelled : .failed(rollback.cause), before)
-            }
-        return TransferOutcome(
-            state: state,
-            mayRun: mayRun,
-            source: rollback.source,
-            target: rollback.target,
             warnings: warnings
         )
     }

@@ -144,6 +144,14 @@ package struct TransferPlan: Hashable, Sendable {
     /// Whether the job takes content from devices.
     package var hasSource: Bool { !sourceFlags.isEmpty }
 
+    /// Whether the last SET of the sources is one to RUNNING.
+    var leavesSourceRunning: Bool {
+        let last = steps.last { step in
+            if case .set(.source, _) = step.action { true } else { false }
+        }
+        return last?.action == .set(.source, .running)
+    }
+
     /// Takes the sources from RUNNING to the end of their streams.
     private static func down(_ flags: MigrationFlags) -> [TransferStep] {
         var steps: [TransferStep] = []
