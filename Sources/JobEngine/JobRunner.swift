@@ -50,11 +50,7 @@ struct JobRunner {
                     at: clock.monotonicNanoseconds(),
                     clock.timestamp()
                 ) {
-                    let times = stopwatch
-                    job.recordAnyway { record in
-                        record.phase = step.phase
-                        times.write(into: &record)
-                    }
+                    show(step, stopwatch)
                 }
                 instruction = job.advance(perform(step.action))
             }
@@ -77,6 +73,20 @@ struct JobRunner {
         case .sealImage: plain(action) { () throws(ActionFailure) in try sealImage() }
         case .commit: decide(.commit) { $0.mayRun = .target }
         case .abort(let cause): decide(.abort(cause)) { _ in }
+        }
+    }
+
+    /// Shows a new phase. It is stored with the action's own first line, so that the downtime has
+    /// no transaction more for it; pre-copy rounds have no lines, and their readers are woken here.
+    private func show(_ step: TransferStep, _ stopwatch: PhaseStopwatch) {
+        let change = { (record: inout Job) in
+            record.phase = step.phase
+            stopwatch.write(into: &record)
+        }
+        if step.action == .preCopyRound {
+            job.recordAnyway(with: StoreChange(), change)
+        } else {
+            job.sample { record, _ in change(&record) }
         }
     }
 

@@ -22,7 +22,7 @@ def _():
         session = ferry.adopt(source, new_nonce())
         ferry.open(target)
         job = ferry.submit(migrate(source, target, switchover={"mode": "manual"}))
-        job = ferry.job_when(job, lambda j: j["phase"] == "awaiting_switchover", "awaited its switchover")
+        job = ferry.job_when(job, lambda j: j.get("phase") == "awaiting_switchover", "awaited its switchover")
         ferry.kill()
         ferry.start()
 
