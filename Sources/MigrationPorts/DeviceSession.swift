@@ -69,7 +69,7 @@ package protocol MigrationStream: AnyObject, Sendable {
     /// pre-copy loop must make it.
     func preCopyInfo() throws(Errno) -> PreCopyInfo
 
-    /// Closes the descriptor: every later call throws EBADF.
+    /// Closes the descriptor.
     ///
     /// Never a change of state. Safe to call twice; every later call throws ENODEV.
     func close()

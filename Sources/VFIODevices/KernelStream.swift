@@ -30,7 +30,7 @@ final class KernelStream: MigrationStream {
     func close() { file.withLock { $0 = nil } }
 
     private func open() throws(Errno) -> SharedDescriptor {
-        guard let file = file.withLock({ $0 }) else { throw .badDescriptor }
+        guard let file = file.withLock({ $0 }) else { throw .noDevice }
         return file
     }
 }
