@@ -76,6 +76,9 @@ package struct Recovery: Sendable {
 
     private static func settled(_ job: Job, _ facts: JournalFacts, at now: Timestamp) -> Job {
         var job = job
+        var facts = facts
+        // The seal writes the image into the record in one transaction with the catalogue.
+        if job.spec.work.kind == .save, job.image != nil { facts.isImageSealed = true }
         (job.state, job.mayRun) = job.spec.work.recovered(facts)
         job.finishedAt = now
         job.generation += 1

@@ -4,8 +4,10 @@ package struct JournalFacts: Hashable, Sendable {
     /// Whether a device was, or may have been, moved out of where it was.
     package var didTouchDevices = false
     package var isCommitted = false
-    /// Whether the last SET that starts the targets was acknowledged.
-    package var didTargetRun = false
+    /// Targets whose SET to RUNNING was acknowledged, and none away from it since.
+    package var runningTargets: Set<DeviceID> = []
+    /// Whether the image of a save is durable and in the catalogue.
+    package var isImageSealed = false
 
     package init() {}
 
@@ -19,17 +21,32 @@ package struct JournalFacts: Hashable, Sendable {
             isStarted = true
             if device != nil { didTouchDevices = true }
         case .commit: isCommitted = true
-        case .done("set", _, let arc?, _) where isCommitted && arc.to == .running:
-            didTargetRun = true
+        case .done("set", let device?, let arc?, _) where isCommitted:
+            if arc.to == .running {
+                runningTargets.insert(device)
+            } else {
+                runningTargets.remove(device)
+            }
+        case .done("seal_image", _, _, _): isImageSealed = true
         default: break
         }
     }
 }
 
 extension JobSpec.Work {
+    /// The devices that take content, in the order of the request.
+    package var targets: [DeviceID] {
+        switch self {
+        case .save, .reset: []
+        case .restore(_, let members, _, _): members.map(\.target)
+        case .migrate(let pairs, _): pairs.map(\.target)
+        }
+    }
+
     /// How a job ends that the daemon's death interrupted, when nothing kept its devices open: the
     /// descriptors were closed, and with the last one of a device its content went.
     package func recovered(_ facts: JournalFacts) -> (state: JobState, mayRun: MayRun) {
+        if case .save = self, facts.isImageSealed { return (.succeeded, .nobody) }
         guard facts.isCommitted else {
             let text =
                 facts.didTouchDevices
@@ -37,7 +54,7 @@ extension JobSpec.Work {
                 : "The daemon died before the job touched a device."
             return (.failed(Problem(.daemonDied, text)), .nobody)
         }
-        guard facts.didTargetRun else {
+        guard facts.runningTargets.isSuperset(of: targets) else {
             let text =
                 "The daemon died after the commit and before every target ran. The source must "
                 + "not run; whether a target did is not known."
