@@ -62,7 +62,8 @@ extension SQLiteJobStore {
         return readable(Job.self, rows) { "job \($0.name)" }
     }
 
-    /// Lines of a job's journal in order; empty for a job that is not there.
+    /// Lines of a job's journal in order, damaged ones as `unreadable`; empty for a job that is not
+    /// there.
     package func journal(
         of job: JobID,
         after sequence: Int64,
@@ -76,9 +77,24 @@ extension SQLiteJobStore {
             """,
             [job.text, sequence, max(0, limit)]
         )
-        return readableRows(JournalEntry.self, rows) {
-            "line \($0.ordinal) of the journal of job \($0.name)"
-        }.map { StoredJournalEntry(sequence: $0, entry: $1) }
+        return rows.map { row in
+            let record = "line \(row.ordinal) of the journal of job \(row.name)"
+            let entry =
+                switch RecordText.decode(JournalEntry.self, from: row.body, of: record) {
+                case .success(let entry): entry
+                case .failure(let damage): standIn(for: damage)
+                }
+            return StoredJournalEntry(sequence: row.ordinal, entry: entry)
+        }
+    }
+
+    /// What a reader gets for a line that cannot be read.
+    ///
+    /// It may have been any, the commit too, so it must not look as if there were none.
+    private func standIn(for damage: DamagedRecord) -> JournalEntry {
+        onDamage(damage)
+        let line = JournalEntry.Line.unreadable(reason: damage.reason)
+        return JournalEntry(at: Timestamp(millisecondsSinceEpoch: 0), phase: nil, line: line)
     }
 
     /// Every session there ever was, newest first.

@@ -24,6 +24,7 @@ extension JournalLineDTO {
         case .abort(let problem): self.problem = ProblemDTO(problem, instance: instance)
         case .finished(let state): self.state = state
         case .recovered(let note): self.note = note
+        case .unreadable(let reason): self.note = reason
         }
     }
 
@@ -51,6 +52,7 @@ extension JournalEntry.Line {
         case .commit: "commit"
         case .finished: "finished"
         case .recovered: "recovered"
+        case .unreadable: "unreadable"
         }
     }
 }

@@ -165,6 +165,8 @@ package struct JournalEntry: Hashable, Sendable, Codable {
         case commit
         case finished(state: String)
         case recovered(note: String)
+        /// Stands in the place of a line that cannot be read any more. Never written.
+        case unreadable(reason: String)
     }
 }
 

@@ -8,6 +8,8 @@ package struct JournalFacts: Hashable, Sendable {
     package var runningTargets: Set<DeviceID> = []
     /// Whether the image of a save is durable and in the catalogue.
     package var isImageSealed = false
+    /// Whether a line cannot be read, which may have been any.
+    package var isIncomplete = false
 
     package init() {}
 
@@ -28,6 +30,7 @@ package struct JournalFacts: Hashable, Sendable {
                 runningTargets.remove(device)
             }
         case .done("seal_image", _, _, _): isImageSealed = true
+        case .unreadable: isIncomplete = true
         default: break
         }
     }
@@ -47,6 +50,12 @@ extension JobSpec.Work {
     /// descriptors were closed, and with the last one of a device its content went.
     package func recovered(_ facts: JournalFacts) -> (state: JobState, mayRun: MayRun) {
         if case .save = self, facts.isImageSealed { return (.succeeded, .nobody) }
+        guard facts.isCommitted || !facts.isIncomplete else {
+            let text =
+                "The daemon died, and a line of the job's journal cannot be read: whether the job "
+                + "was committed is not known."
+            return (.indeterminate(Problem(.storeFailed, text)), .unknown)
+        }
         guard facts.isCommitted else {
             let text =
                 facts.didTouchDevices

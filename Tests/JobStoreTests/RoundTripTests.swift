@@ -139,6 +139,8 @@ struct RoundTripTests {
         case .commit: 7
         case .finished: 8
         case .recovered: 9
+        // Never written.
+        case .unreadable: -1
         }
     }
 

@@ -125,6 +125,18 @@ struct JobRecoveryTests {
         #expect(Self.recovered(try Self.migrate(1), sealed).state == "failed")
     }
 
+    @Test("a line that cannot be read may have been the commit")
+    func unreadable() throws {
+        let unreadable = JournalEntry.Line.unreadable(reason: "damaged")
+        let migrate = try Self.migrate(1)
+        let undecided = Self.recovered(migrate, [.accepted, unreadable])
+        #expect(undecided == ("indeterminate", .storeFailed, .unknown))
+        let ran = [unreadable, .commit, try Self.set("t0", .runningP2P, .running)]
+        #expect(Self.recovered(migrate, ran) == ("failed", .contentLost, .nobody))
+        let committed = Self.recovered(migrate, [.commit, unreadable])
+        #expect(committed == ("indeterminate", .daemonDied, .unknown))
+    }
+
     @Test("every recovered job has ended, and never may a source run")
     func everyPrefix() throws {
         let works = [
