@@ -1,6 +1,7 @@
 internal import Dispatch
 internal import MigrationCore
 internal import MigrationPorts
+internal import StateTransfer
 internal import Synchronization
 
 /// A job in memory, from its admission on: the durable record, its machine, what is sampled, and
@@ -20,6 +21,8 @@ final class ActiveJob: Sendable {
     let spec: JobSpec
     /// The devices by side, to show the arcs they are in.
     let devices: [DrivenDevice]
+    /// Woken when the job is called off, however low the rate its transfer waits for.
+    private let limiter: RateLimiter?
     private let store: any JobStore
     private let feed: ChangeFeed
     private let clock: any HostClock
@@ -39,6 +42,7 @@ final class ActiveJob: Sendable {
         _ job: Job,
         machine: TransferMachine,
         devices: [DrivenDevice],
+        limiter: RateLimiter?,
         store: any JobStore,
         feed: ChangeFeed,
         clock: any HostClock
@@ -46,6 +50,7 @@ final class ActiveJob: Sendable {
         self.id = job.id
         self.spec = job.spec
         self.devices = devices
+        self.limiter = limiter
         self.store = store
         self.feed = feed
         self.clock = clock
@@ -171,6 +176,7 @@ final class ActiveJob: Sendable {
             return generation
         }
         alarm.signal()
+        limiter?.wake()
         feed.didChange(id, generation: generation)
     }
 
@@ -184,6 +190,7 @@ final class ActiveJob: Sendable {
             return true
         }
         alarm.signal()
+        limiter?.wake()
         return isInTime
     }
 

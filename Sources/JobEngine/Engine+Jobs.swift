@@ -159,6 +159,7 @@ extension Engine {
             job,
             machine: TransferMachine(plan: admitted.plan, switchover: switchover),
             devices: admitted.members.sessions.map(\.session.device),
+            limiter: admitted.members.limiter,
             store: store,
             feed: feed,
             clock: clock
