@@ -9,18 +9,23 @@ extension APIResponse {
         status: Int = 200,
         headers: [(name: String, value: String)] = []
     ) throws(Problem) -> Self {
-        do throws(JSONProblem) {
-            return Self(
-                status: status,
-                headers: contentHeaders("application/json") + headers,
-                body: try JSONWriter.encode(document)
-            )
-        } catch {
-            throw Problem(
-                .internalError,
-                "the answer cannot be written: \(error.detail) at \(error.pointer)"
-            )
-        }
+        Self(
+            status: status,
+            headers: contentHeaders("application/json") + headers,
+            body: try text(of: document)
+        )
+    }
+
+    /// One page of a list; `next_cursor` is null on the last one.
+    static func page(of items: [some Encodable], nextCursor: String?) throws(Problem) -> Self {
+        var texts: [[UInt8]] = []
+        texts.reserveCapacity(items.count)
+        for item in items { texts.append(try text(of: item)) }
+        return Self(
+            status: 200,
+            headers: contentHeaders("application/json"),
+            body: JSONWriter.list(items: texts, nextCursor: nextCursor)
+        )
     }
 
     /// Success without a document.
@@ -42,9 +47,20 @@ extension APIResponse {
             )
         } catch {
             // A fact that JSON cannot hold: say what is certain.
-            let certain = Problem(problem.code, "the details cannot be written as JSON")
+            let certain = Problem(problem.code, "The details cannot be written as JSON.")
             let body = try? JSONWriter.encode(ProblemDTO(certain, instance: nil))
             return Self(status: document.status, headers: headers, body: body ?? [])
+        }
+    }
+
+    private static func text(of document: some Encodable) throws(Problem) -> [UInt8] {
+        do throws(JSONProblem) {
+            return try JSONWriter.encode(document)
+        } catch {
+            throw Problem(
+                .internalError,
+                "The answer cannot be written: \(error.detail) at \(error.pointer)."
+            )
         }
     }
 

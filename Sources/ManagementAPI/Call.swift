@@ -25,7 +25,7 @@ struct Call: Sendable {
     /// The name in the path; `not-found` when nothing could ever have it.
     func id<Kind>(of noun: String) throws(Problem) -> Identifier<Kind> {
         guard let id = Identifier<Kind>(pathVariable) else {
-            throw Problem(.notFound, "there is no \(noun) of this name")
+            throw Problem(.notFound, "There is no \(noun) of this name.")
         }
         return id
     }
@@ -47,12 +47,12 @@ struct Call: Sendable {
             allowed.append(route.method.rawValue)
         }
         guard !allowed.isEmpty else {
-            throw Problem(.notFound, "there is no resource at this path")
+            throw Problem(.notFound, "There is no resource at this path.")
         }
         if allowed.contains(Route.Method.get.rawValue) { allowed.append("HEAD") }
         var problem = Problem(
             .methodNotAllowed,
-            "this resource does not take \(method.prefix(32))"
+            "This resource does not take \(method.prefix(32))."
         )
         problem.facts.allow = allowed.sorted()
         throw problem
@@ -67,7 +67,7 @@ struct Call: Sendable {
         switch expected {
         case .none:
             guard request.body.isEmpty else {
-                throw Problem(.badRequest, "this request takes no body")
+                throw Problem(.badRequest, "This request takes no body.")
             }
         case .empty:
             guard !request.body.isEmpty else { return [] }

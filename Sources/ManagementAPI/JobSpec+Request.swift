@@ -36,7 +36,7 @@ extension JobSpec {
             )
         case .restore:
             guard let image = request.image else {
-                throw RequestField.problem(at: "/image", "a restore needs an image")
+                throw RequestField.problem(at: "/image", "A restore needs an image.")
             }
             return .restore(
                 image: try RequestField.identifier(image, at: "/image"),
@@ -64,20 +64,20 @@ extension JobSpec {
         for field in fields where field.isGiven && !field.kinds.contains(kind) {
             throw RequestField.problem(
                 at: "/\(field.name)",
-                "a \(kind.rawValue) does not take \(field.name)"
+                "A \(kind.rawValue) does not take \(field.name)."
             )
         }
         guard let limits = request.limits, kind == .restore || kind == .reset else { return }
         if limits.downtimeMs != nil {
             throw RequestField.problem(
                 at: "/limits/downtime_ms",
-                "a \(kind.rawValue) does not take downtime_ms"
+                "A \(kind.rawValue) does not take downtime_ms."
             )
         }
         if limits.bandwidthBytesPerSecond != nil {
             throw RequestField.problem(
                 at: "/limits/bandwidth_bytes_per_second",
-                "a \(kind.rawValue) does not take bandwidth_bytes_per_second"
+                "A \(kind.rawValue) does not take bandwidth_bytes_per_second."
             )
         }
     }
@@ -88,7 +88,7 @@ extension JobSpec {
         where !(1...64).contains(name.utf8.count) || value.utf8.count > 256 {
             throw RequestField.problem(
                 at: "/labels",
-                "a label's name has 1 to 64 bytes and its value at most 256"
+                "A label's name has 1 to 64 bytes and its value at most 256."
             )
         }
         return labels

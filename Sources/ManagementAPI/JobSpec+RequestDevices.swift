@@ -62,20 +62,20 @@ extension JobSpec {
     }
 
     private static func repeated(at pointer: String) -> Problem {
-        RequestField.problem(at: pointer, "a device stands in a job once")
+        RequestField.problem(at: pointer, "A device stands in a job once.")
     }
 
     private static func required(
         _ text: String?,
         at pointer: String
     ) throws(Problem) -> DeviceID {
-        guard let text else { throw RequestField.problem(at: pointer, "the field is missing") }
+        guard let text else { throw RequestField.problem(at: pointer, "The field is missing.") }
         return try RequestField.identifier(text, at: pointer)
     }
 
     private static func refuse(_ text: String?, at pointer: String) throws(Problem) {
         guard text == nil else {
-            throw RequestField.problem(at: pointer, "this kind of job has no target")
+            throw RequestField.problem(at: pointer, "This kind of job has no target.")
         }
     }
 }

@@ -7,7 +7,10 @@ extension ManagementAPI {
         switch call.endpoint {
         case .getHost: .ready(try .document(HostDTO(engine.host())))
         case .getHealth: .ready(try .document(HealthDTO()))
-        case .getReadiness: .ready(try Self.readiness(engine.readiness()))
+        case .getReadiness:
+            .blocking { [engine] () throws(Problem) in
+                try Self.readiness(engine.readiness())
+            }
         case .listDevices: try listDevices(call)
         case .getDevice: try getDevice(call)
         case .probeDevice: try probeDevice(call)

@@ -29,7 +29,7 @@ extension ManagementAPI {
         let generation = try call.query.number("after_generation", in: 0...UInt64(Int64.max))
         let seconds = try call.query.number("wait", in: Self.waits) ?? 0
         if generation == nil, seconds > 0 {
-            throw Problem(.badRequest, "wait needs after_generation")
+            throw Problem(.badRequest, "The parameter wait needs after_generation.")
         }
         guard let view = engine.recentJob(id) else {
             // Only the store may know it, so nothing changes it any more.
@@ -63,9 +63,7 @@ extension ManagementAPI {
             let lines = try engine.journal(of: id, after: after, limit: limit + 1)
             let shown = lines.prefix(limit)
             let next = lines.count > limit ? shown.last.map { String($0.sequence) } : nil
-            return try .document(
-                PageDTO(items: shown.map { JournalLineDTO($0, of: id) }, nextCursor: next)
-            )
+            return try .page(of: shown.map { JournalLineDTO($0, of: id) }, nextCursor: next)
         }
     }
 

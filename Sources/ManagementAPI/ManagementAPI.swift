@@ -79,16 +79,16 @@ extension TransportRefusal {
     fileprivate var problem: Problem {
         switch self {
         case .bodyTooLarge(let limit):
-            Problem(.payloadTooLarge, "a request body has at most \(limit) bytes")
+            Problem(.payloadTooLarge, "A request body has at most \(limit) bytes.")
         case .badRequest(let what): Problem(.badRequest, what)
         case .unknownExpectation(let what):
             Problem(.expectationFailed, "Ferry does not know the expectation \(what.prefix(64))")
         case .foreignHost(let host):
-            Problem(.forbidden, "the Host \(host.prefix(64)) is not one of this daemon's")
+            Problem(.forbidden, "The Host \(host.prefix(64)) is not one of this daemon's.")
         case .foreignOrigin(let origin):
-            Problem(.forbidden, "the Origin \(origin.prefix(64)) is not one of this daemon's")
+            Problem(.forbidden, "The Origin \(origin.prefix(64)) is not one of this daemon's.")
         case .shuttingDown:
-            Problem(.shuttingDown, "ferryd is shutting down and takes no more requests")
+            Problem(.shuttingDown, "The daemon is stopping and takes no more requests.")
         }
     }
 }

@@ -1,4 +1,3 @@
-internal import APISchema
 internal import MigrationCore
 
 /// Which part of a list a request asks for.
@@ -37,25 +36,25 @@ struct Page: Sendable {
     func cut<Item>(_ items: [Item], id: (Item) -> String) throws(Problem) -> [Item] {
         guard let after else { return Array(items.prefix(limit + 1)) }
         guard let last = items.firstIndex(where: { id($0) == after }) else {
-            throw Problem(.badRequest, "the item of the cursor is gone: list again from the start")
+            throw Problem(.badRequest, "The item of the cursor is gone: list again from the start.")
         }
         return Array(items[(last + 1)...].prefix(limit + 1))
     }
 
     /// The list document, of up to one item more than the limit: it tells that there is a next
     /// page.
-    func response<Item, Document: Hashable & Sendable & Codable>(
+    func response<Item>(
         _ items: [Item],
         id: (Item) -> String,
-        document: (Item) -> Document
+        document: (Item) -> some Encodable
     ) throws(Problem) -> APIResponse {
         let shown = items.prefix(limit)
         let next = items.count > limit ? shown.last.map { "\(list).\(id($0))" } : nil
-        return try .document(PageDTO(items: shown.map(document), nextCursor: next))
+        return try .page(of: shown.map(document), nextCursor: next)
     }
 
     private static let foreignCursor = Problem(
         .badRequest,
-        "the cursor is not one of this list"
+        "The cursor is not one of this list."
     )
 }

@@ -7,7 +7,7 @@ enum PercentDecoding {
     /// An encoded slash or NUL is refused: no two readers of such a path agree on it.
     static func segments(of rawPath: String) throws(Problem) -> [String] {
         guard rawPath.utf8.first == UInt8(ascii: "/") else {
-            throw Problem(.badRequest, "the request target is no path")
+            throw Problem(.badRequest, "The request target is no path.")
         }
         var segments: [String] = []
         for raw in rawPath.utf8.dropFirst().split(
@@ -16,7 +16,7 @@ enum PercentDecoding {
         ) {
             let segment = try text(raw, of: "path")
             guard !segment.utf8.contains(UInt8(ascii: "/")) else {
-                throw Problem(.badRequest, "the path holds an encoded slash")
+                throw Problem(.badRequest, "The path holds an encoded slash.")
             }
             segments.append(segment)
         }
@@ -38,15 +38,15 @@ enum PercentDecoding {
             guard let high = rest.next().flatMap(hexadecimalDigit),
                 let low = rest.next().flatMap(hexadecimalDigit)
             else {
-                throw Problem(.badRequest, "the \(place) holds a % without two digits")
+                throw Problem(.badRequest, "The \(place) holds a % without two digits.")
             }
             bytes.append(high << 4 | low)
         }
         guard !bytes.contains(0) else {
-            throw Problem(.badRequest, "the \(place) holds a NUL")
+            throw Problem(.badRequest, "The \(place) holds a NUL.")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Problem(.badRequest, "the \(place) is not UTF-8")
+            throw Problem(.badRequest, "The \(place) is not UTF-8.")
         }
         return text
     }

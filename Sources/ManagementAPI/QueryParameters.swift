@@ -13,12 +13,12 @@ struct QueryParameters: Sendable {
             guard allowed.contains(name) else {
                 throw Problem(
                     .badRequest,
-                    "there is no query parameter \(name.prefix(64)) here"
-                        + (allowed.isEmpty ? "" : ", only \(allowed.joined(separator: ", "))")
+                    "There is no query parameter \(name.prefix(64)) here"
+                        + (allowed.isEmpty ? "." : ", only \(allowed.joined(separator: ", ")).")
                 )
             }
             guard values.updateValue(value, forKey: name) == nil else {
-                throw Problem(.badRequest, "the query parameter \(name) is given twice")
+                throw Problem(.badRequest, "The query parameter \(name) is given twice.")
             }
         }
         self.values = values
@@ -37,8 +37,8 @@ struct QueryParameters: Sendable {
         else {
             throw Problem(
                 .badRequest,
-                "the query parameter \(name) must be a number from \(range.lowerBound) "
-                    + "to \(range.upperBound)"
+                "The query parameter \(name) must be a number from \(range.lowerBound) "
+                    + "to \(range.upperBound)."
             )
         }
         return number
@@ -49,7 +49,7 @@ struct QueryParameters: Sendable {
         switch values[name] {
         case nil, "false": false
         case "true": true
-        default: throw Problem(.badRequest, "the query parameter \(name) must be true or false")
+        default: throw Problem(.badRequest, "The query parameter \(name) must be true or false.")
         }
     }
 }

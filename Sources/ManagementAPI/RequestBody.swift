@@ -6,7 +6,7 @@ enum RequestBody {
     /// Refuses a media type other than `application/json`, and a charset other than UTF-8.
     static func requireJSON(_ contentType: String?) throws(Problem) {
         guard let contentType else {
-            throw Problem(.unsupportedMediaType, "the body must be application/json")
+            throw Problem(.unsupportedMediaType, "The body must be application/json.")
         }
         let parts = contentType.split(separator: ";", omittingEmptySubsequences: false)
             .map { trimmed($0).lowercased() }
@@ -15,7 +15,7 @@ enum RequestBody {
         guard parts.first == "application/json", isUTF8 else {
             throw Problem(
                 .unsupportedMediaType,
-                "the body must be application/json, in UTF-8 if it says so"
+                "The body must be application/json, in UTF-8 if it says so."
             )
         }
     }
@@ -47,8 +47,9 @@ enum RequestBody {
     }
 
     private static func sentence(_ fault: JSONProblem) -> String {
-        guard let position = fault.position else { return fault.detail }
-        return "\(fault.detail) (line \(position.line), column \(position.column))"
+        let detail = fault.detail.prefix(1).uppercased() + fault.detail.dropFirst()
+        guard let position = fault.position else { return "\(detail)." }
+        return "\(detail) (line \(position.line), column \(position.column))."
     }
 
     private static func trimmed(_ text: Substring) -> Substring {

@@ -15,7 +15,7 @@ enum RequestField {
         guard let identifier = Identifier<Kind>(text) else {
             throw problem(
                 at: pointer,
-                "a name has 1 to 128 letters, digits, dots, colons, hyphens and underscores"
+                "A name has 1 to 128 letters, digits, dots, colons, hyphens and underscores."
             )
         }
         return identifier
@@ -28,7 +28,7 @@ enum RequestField {
     ) throws(Problem) -> Value {
         guard let value = Value(rawValue: text) else {
             let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
-            throw problem(at: pointer, "the field must be one of \(names)")
+            throw problem(at: pointer, "The field must be one of \(names).")
         }
         return value
     }
@@ -41,7 +41,7 @@ enum RequestField {
         guard range.contains(number) else {
             throw problem(
                 at: pointer,
-                "the number must be from \(range.lowerBound) to \(range.upperBound)"
+                "The number must be from \(range.lowerBound) to \(range.upperBound)."
             )
         }
     }
@@ -54,7 +54,7 @@ enum RequestField {
         guard range.contains(count) else {
             throw problem(
                 at: pointer,
-                "there must be \(range.lowerBound) to \(range.upperBound) of them"
+                "There must be \(range.lowerBound) to \(range.upperBound) of them."
             )
         }
     }
