@@ -45,6 +45,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        // For tests only: reads openapi/ferry.yaml.
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         .target(name: "CVFIO"),
@@ -129,6 +131,14 @@ let package = Package(
 
         tests("MigrationCoreTests", ["MigrationCore"], [.copy("fsm-vectors.json")]),
         tests("JSONCodingTests", ["JSONCoding"]),
+        tests(
+            "ManagementAPITests",
+            [
+                "ManagementAPI", "JobEngine", "JobStore", "SimulatedDevices", "StateTransfer",
+                "MigrationPorts", "MigrationCore", "SystemIO", "APISchema", "JSONCoding",
+                .product(name: "Yams", package: "Yams"),
+            ]
+        ),
         tests(
             "SimulatedDevicesTests",
             [

@@ -1,1 +1,57 @@
+#ifndef FERRY_CCURL_SHIM_H
+#define FERRY_CCURL_SHIM_H
+
 #include <curl/curl.h>
+
+/*
+ * Swift calls no variadic C: one function for each type an option's value has. Each returns what
+ * curl_easy_setopt or curl_easy_getinfo returned.
+ */
+
+static inline CURLcode ferry_curl_set_long(CURL *handle, CURLoption option, long value)
+{
+    return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode ferry_curl_set_string(CURL *handle, CURLoption option, const char *value)
+{
+    return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode ferry_curl_set_pointer(CURL *handle, CURLoption option, void *value)
+{
+    return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode ferry_curl_set_headers(CURL *handle, struct curl_slist *value)
+{
+    return curl_easy_setopt(handle, CURLOPT_HTTPHEADER, value);
+}
+
+/* The body is copied: its length must have been set by CURLOPT_POSTFIELDSIZE before. */
+static inline CURLcode ferry_curl_set_body(CURL *handle, const void *value)
+{
+    return curl_easy_setopt(handle, CURLOPT_COPYPOSTFIELDS, value);
+}
+
+static inline CURLcode ferry_curl_set_writer(
+    CURL *handle, size_t (*writer)(char *, size_t, size_t, void *))
+{
+    return curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, writer);
+}
+
+static inline CURLcode ferry_curl_get_status(CURL *handle, long *status)
+{
+    return curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, status);
+}
+
+/* The string belongs to the handle and lives until its next transfer. */
+static inline CURLcode ferry_curl_get_content_type(CURL *handle, const char **type)
+{
+    char *text = NULL;
+    CURLcode code = curl_easy_getinfo(handle, CURLINFO_CONTENT_TYPE, &text);
+    *type = text;
+    return code;
+}
+
+#endif

@@ -1,0 +1,92 @@
+package import APISchema
+
+/// The operations of openapi/ferry.yaml. Each throws what the server says against it.
+extension APIClient {
+    package func host() throws(ClientProblem) -> HostDTO { try get("/v1/host") }
+
+    // MARK: Devices
+
+    package func devices() throws(ClientProblem) -> [DeviceDTO] { try items("/v1/devices") }
+
+    package func device(_ id: String) throws(ClientProblem) -> DeviceDTO {
+        try get(path("devices", id))
+    }
+
+    package func probeDevice(_ id: String) throws(ClientProblem) -> DeviceDTO {
+        try post(path("devices", id) + "/probe")
+    }
+
+    // MARK: Sessions
+
+    package func sessions() throws(ClientProblem) -> [SessionDTO] { try items("/v1/sessions") }
+
+    package func session(_ id: String) throws(ClientProblem) -> SessionDTO {
+        try get(path("sessions", id))
+    }
+
+    package func openSession(_ request: SessionRequestDTO) throws(ClientProblem) -> SessionDTO {
+        try post("/v1/sessions", request)
+    }
+
+    package func closeSession(
+        _ id: String,
+        discardContent: Bool
+    ) throws(ClientProblem) -> SessionDTO {
+        let query = discardContent ? [("discard_content", "true")] : []
+        return try Self.document(in: send("DELETE", path("sessions", id), query))
+    }
+
+    // MARK: Jobs
+
+    /// The newest jobs, up to a limit.
+    package func jobs(limit: Int) throws(ClientProblem) -> [JobDTO] {
+        try items("/v1/jobs", limit: limit)
+    }
+
+    package func job(_ id: String) throws(ClientProblem) -> JobDTO { try get(path("jobs", id)) }
+
+    /// The job when its generation is past the given one, or as it is after some seconds.
+    package func job(
+        _ id: String,
+        afterGeneration generation: Int64,
+        waitSeconds: Int
+    ) throws(ClientProblem) -> JobDTO {
+        try get(
+            path("jobs", id),
+            [("after_generation", "\(generation)"), ("wait", "\(waitSeconds)")],
+            waitSeconds: waitSeconds
+        )
+    }
+
+    package func createJob(_ request: JobRequestDTO) throws(ClientProblem) -> JobDTO {
+        try post("/v1/jobs", request)
+    }
+
+    package func cancelJob(_ id: String) throws(ClientProblem) -> JobDTO {
+        try post(path("jobs", id) + "/cancel")
+    }
+
+    package func switchOverJob(_ id: String) throws(ClientProblem) -> JobDTO {
+        try post(path("jobs", id) + "/switchover")
+    }
+
+    package func journal(ofJob id: String) throws(ClientProblem) -> [JournalLineDTO] {
+        try items(path("jobs", id) + "/journal", cursorName: "after")
+    }
+
+    // MARK: Images
+
+    package func images() throws(ClientProblem) -> [ImageDTO] { try items("/v1/images") }
+
+    package func image(_ id: String) throws(ClientProblem) -> ImageDTO {
+        try get(path("images", id))
+    }
+
+    package func deleteImage(_ id: String) throws(ClientProblem) {
+        try send("DELETE", path("images", id))
+    }
+
+    private func path(_ collection: String, _ id: String) -> String {
+        "/v1/\(collection)/\(percentEncoded(id))"
+    }
+}

@@ -1,0 +1,137 @@
+internal import APISchema
+internal import JSONCoding
+
+/// The API of one ferryd, call by call.
+///
+/// Calls block their thread until the answer is there. A client belongs to one thread at a time.
+package final class APIClient {
+    /// How long an answer may take beside the time a long poll asks for, in seconds: a call may
+    /// reset a device, and those take their time.
+    private static let answerSeconds = 120
+
+    let transport: CurlTransport
+
+    package init(server: ServerAddress) throws(ClientProblem) {
+        transport = try CurlTransport(server: server)
+    }
+
+    func get<Document: Decodable>(
+        _ path: String,
+        _ query: [(name: String, value: String)] = [],
+        waitSeconds: Int = 0
+    ) throws(ClientProblem) -> Document {
+        try Self.document(in: send("GET", path, query, waitSeconds: waitSeconds))
+    }
+
+    func post<Document: Decodable>(
+        _ path: String,
+        _ body: (some Encodable)? = String?.none
+    ) throws(ClientProblem) -> Document {
+        try Self.document(in: send("POST", path, [], body: Self.text(of: body)))
+    }
+
+    @discardableResult
+    func send(
+        _ method: String,
+        _ path: String,
+        _ query: [(name: String, value: String)] = [],
+        body: [UInt8]? = nil,
+        waitSeconds: Int = 0
+    ) throws(ClientProblem) -> CurlTransport.Response {
+        let pairs = query.map { "\($0.name)=\(percentEncoded($0.value))" }
+        let response = try transport.perform(
+            CurlTransport.Request(
+                method: method,
+                target: pairs.isEmpty ? path : "\(path)?\(pairs.joined(separator: "&"))",
+                body: body,
+                timeoutSeconds: waitSeconds + Self.answerSeconds
+            )
+        )
+        guard (200..<300).contains(response.status) else { throw Self.problem(in: response) }
+        return response
+    }
+
+    /// Every item of a list, page by page.
+    func items<Item: Hashable & Sendable & Codable>(
+        _ path: String,
+        cursorName: String = "cursor",
+        limit: Int = .max
+    ) throws(ClientProblem) -> [Item] {
+        var items: [Item] = []
+        var cursor: String?
+        repeat {
+            var query = [("limit", "\(min(1000, limit - items.count))")]
+            if let cursor { query.append((cursorName, cursor)) }
+            let page: PageDTO<Item> = try get(path, query)
+            items += page.items
+            guard page.nextCursor != cursor || cursor == nil else {
+                throw .notUnderstood(status: 200, detail: "The list does not come to an end.")
+            }
+            cursor = page.nextCursor
+        } while cursor != nil && items.count < limit
+        return items
+    }
+
+    private static func text(of body: (some Encodable)?) throws(ClientProblem) -> [UInt8]? {
+        guard let body else { return nil }
+        do throws(JSONProblem) {
+            return try JSONWriter.encode(body)
+        } catch {
+            throw .notUnderstood(
+                status: 0,
+                detail: "The request cannot be written: \(error.detail)."
+            )
+        }
+    }
+
+    static func document<Document: Decodable>(
+        in response: CurlTransport.Response
+    ) throws(ClientProblem) -> Document {
+        do throws(JSONProblem) {
+            // Answers may gain fields.
+            return try JSONReader.decode(
+                Document.self,
+                from: response.body,
+                unknownFields: .ignore
+            )
+        } catch {
+            throw .notUnderstood(
+                status: response.status,
+                detail: "The answer is not as expected: \(error.detail) at \"\(error.pointer)\"."
+            )
+        }
+    }
+
+    private static func problem(in response: CurlTransport.Response) -> ClientProblem {
+        guard response.contentType?.hasPrefix("application/problem+json") == true,
+            let problem = try? JSONReader.decode(
+                ProblemDTO.self,
+                from: response.body,
+                unknownFields: .ignore
+            )
+        else {
+            return .notUnderstood(
+                status: response.status,
+                detail: "The answer is an error without a problem document."
+            )
+        }
+        return .refused(problem)
+    }
+}
+
+/// A text as one segment of a path or one value of a query.
+func percentEncoded(_ text: String) -> String {
+    var encoded = ""
+    for byte in text.utf8 {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+            UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: ":"):
+            encoded.unicodeScalars.append(Unicode.Scalar(byte))
+        default:
+            let digits = String(byte, radix: 16, uppercase: true)
+            encoded += digits.utf8.count == 1 ? "%0\(digits)" : "%\(digits)"
+        }
+    }
+    return encoded
+}
