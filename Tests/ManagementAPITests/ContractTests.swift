@@ -111,8 +111,9 @@ struct ContractTests {
             "Image": again(ImageDTO.self), "Problem": again(ProblemDTO.self),
             "Readiness": again(ReadinessDTO.self),
         ]
-        #expect(contract.examples.count > 10)
-        for (schema, document) in contract.examples {
+        let examples = contract.examples.filter { contract.objectNames.contains($0.schema) }
+        #expect(examples.count > 10)
+        for (schema, document) in examples {
             let reader = try #require(readers[schema], "\(schema)")
             let text = jsonText(document)
             let written = try reader(Array(text.utf8))
