@@ -37,20 +37,33 @@ package struct Directory: ~Copyable, Sendable {
     }
 
     /// The text of a small regular file, without white space at its ends.
+    ///
+    /// It is read by one call, as the kernel gives an attribute out.
     package borrowing func text(of name: String, limit: Int = 4096) throws(Errno) -> String {
         let file = try open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY)
         guard case .regularFile = try file.identity() else { throw .invalid }
-        return BoundedFile.trimmed(try BoundedFile.bytes(of: file, limit: limit))
+        let raw = file.raw
+        let bytes = try unsafe withUnsafeTemporaryAllocation(
+            of: UInt8.self,
+            capacity: limit
+        ) { buffer throws(Errno) in
+            let count = try retrying { unsafe read(raw, buffer.baseAddress, buffer.count) }
+            return unsafe Array(buffer[..<count])
+        }
+        return BoundedFile.trimmed(bytes)
     }
 
     /// Where a symbolic link points, as it is written.
     package borrowing func linkTarget(of name: String) throws(Errno) -> String {
-        let buffer = IOBuffer(byteCount: Int(PATH_MAX))
         let raw = descriptor.raw
-        let text = unsafe buffer.bytes.assumingMemoryBound(to: CChar.self)
-        guard let start = text.baseAddress else { throw .noMemory }
-        let count = try retrying { unsafe readlinkat(raw, name, start, text.count) }
-        return unsafe String(decoding: buffer.prefix(count), as: UTF8.self)
+        return try unsafe withUnsafeTemporaryAllocation(
+            of: UInt8.self,
+            capacity: Int(PATH_MAX)
+        ) { buffer throws(Errno) in
+            guard let start = buffer.baseAddress else { throw .noMemory }
+            let count = try retrying { unsafe readlinkat(raw, name, start, buffer.count) }
+            return unsafe String(decoding: buffer[..<count], as: UTF8.self)
+        }
     }
 
     package borrowing func makeDirectory(_ name: String, mode: UInt32) throws(Errno) {

@@ -2,6 +2,28 @@ internal import SystemIO
 
 /// Reads whose failure means that there is nothing: files of sysfs come and go at any time.
 extension ConfinedTree {
+    func hasDirectory(at path: String) -> Bool {
+        do {
+            _ = try directory(at: path)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Every link in a directory, with where it points, in the order of the names.
+    func links(in directory: String) -> [(name: String, target: String)] {
+        guard let directory = try? self.directory(at: directory),
+            let names = try? directory.names()
+        else { return [] }
+        var links: [(name: String, target: String)] = []
+        for name in names {
+            guard let target = try? directory.linkTarget(of: name) else { continue }
+            links.append((name, target))
+        }
+        return links
+    }
+
     func namesIfAny(in directory: String) -> [String] {
         guard let directory = try? self.directory(at: directory) else { return [] }
         return (try? directory.names()) ?? []

@@ -3,11 +3,11 @@ internal import MigrationCore
 internal import Synchronization
 internal import SystemIO
 
-/// Reads the migration states debugfs shows, which opens no device but waits for the driver's lock:
-/// for seconds while somebody's SET works.
+/// Reads the migration states debugfs shows.
 ///
-/// So a thread of its own reads, and whoever asks waits a bounded time for what was read until
-/// then.
+/// That opens no device, but waits for the driver's lock: for seconds while somebody's SET works.
+/// So threads of its own read, and whoever asks waits a bounded time for what was read until then.
+/// A device that took too long is left out until its read returns.
 final class DebugStates: Sendable {
     /// What debugfs says of one device.
     enum Answer: Hashable, Sendable {
@@ -17,66 +17,63 @@ final class DebugStates: Sendable {
         case noMigration
     }
 
+    /// Who reads, and what is waited for.
+    private struct Readers {
+        var idle: [DispatchQueue]
+        var stuck: Set<String> = []
+    }
+
     private static let directory = "sys/kernel/debug/vfio"
-    private static let requestLimit = 8
-    private static let patience = DispatchTimeInterval.milliseconds(100)
+    private static let readerCount = 4
 
     private let tree: ConfinedTree
-    private let queue = DispatchQueue(label: "ferry.debugfs")
-    // Guards the number of requests that wait or are read; a leaf of the lock order.
-    private let requests = Mutex(0)
+    private let patience: DispatchTimeInterval
+    // Guards the idle readers and the names of stuck devices. Taken inside a request's own lock, and
+    // takes none: a leaf of the lock order.
+    private let readers: Mutex<Readers>
+    /// Counts the idle readers.
+    private let idleReaders = DispatchSemaphore(value: readerCount)
 
-    init(tree: ConfinedTree) { self.tree = tree }
+    init(tree: ConfinedTree, patience: DispatchTimeInterval = .milliseconds(100)) {
+        self.tree = tree
+        self.patience = patience
+        self.readers = Mutex(
+            Readers(
+                idle: (0..<Self.readerCount).map { DispatchQueue(label: "ferry.debugfs.\($0)") }
+            )
+        )
+    }
 
-    /// The answers for devices by their kernel names; those that took too long are missing.
+    /// The answers for devices by their kernel names; those that take too long are missing.
     func answers(for names: [String]) -> [String: Answer] {
-        let known = Set(tree.namesIfAny(in: Self.directory))
-        let wanted = names.filter(known.contains)
-        guard !wanted.isEmpty, admit() else { return [:] }
-        let request = Request()
-        queue.async { [tree, self] in
-            for name in wanted where !request.isAbandoned {
+        guard !names.isEmpty, tree.hasDirectory(at: Self.directory),
+            let (reader, stuck) = takeReader()
+        else { return [:] }
+        let request = DebugStateRequest(names.filter { !stuck.contains($0) })
+        reader.async { [self] in
+            while let name = request.next() {
                 request.add(Self.read(name, tree), for: name)
+                readers.withLock { _ = $0.stuck.remove(name) }
             }
+            readers.withLock { $0.idle.append(reader) }
+            idleReaders.signal()
             request.finished.signal()
-            requests.withLock { $0 -= 1 }
         }
-        _ = request.finished.wait(timeout: .now() + Self.patience)
-        return request.abandon()
+        _ = request.finished.wait(timeout: .now() + patience)
+        return request.abandon { name in readers.withLock { _ = $0.stuck.insert(name) } }
     }
 
-    private func admit() -> Bool {
-        requests.withLock { count in
-            guard count < Self.requestLimit else { return false }
-            count += 1
-            return true
-        }
+    private func takeReader() -> (DispatchQueue, stuck: Set<String>)? {
+        guard idleReaders.wait(timeout: .now() + patience) == .success else { return nil }
+        return readers.withLock { readers in readers.idle.popLast().map { ($0, readers.stuck) } }
     }
 
-    private static func read(_ name: String, _ tree: ConfinedTree) -> Answer {
+    private static func read(_ name: String, _ tree: ConfinedTree) -> Answer? {
         let device = "\(directory)/\(name)"
-        guard tree.namesIfAny(in: device).contains("migration") else { return .noMigration }
+        guard tree.hasDirectory(at: "\(device)/migration") else {
+            return tree.hasDirectory(at: device) ? .noMigration : nil
+        }
         let text = tree.textIfAny("state", in: "\(device)/migration")
         return .state(text.flatMap { DeviceState(kernelName: $0) }.map(ReportedState.known))
-    }
-
-    /// One caller's list of devices, while it is read.
-    private final class Request: Sendable {
-        let finished = DispatchSemaphore(value: 0)
-        // Guards the answers so far, nil once the caller has gone; a leaf of the lock order.
-        private let answers = Mutex<[String: Answer]?>([:])
-
-        var isAbandoned: Bool { answers.withLock { $0 == nil } }
-
-        func add(_ answer: Answer, for name: String) {
-            answers.withLock { $0?[name] = answer }
-        }
-
-        func abandon() -> [String: Answer] {
-            answers.withLock { answers in
-                defer { answers = nil }
-                return answers ?? [:]
-            }
-        }
     }
 }

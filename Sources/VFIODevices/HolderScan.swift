@@ -40,6 +40,9 @@ struct HolderScan {
         return holders
     }
 
+    /// Whether this process itself has one of the nodes open.
+    func isHeldByOurselves() -> Bool { !nodes.isEmpty && holds(ownProcess) }
+
     private func holds(_ pid: Int32) -> Bool {
         let directory = "/proc/\(pid)/fd"
         let names = try? BoundedFile.names(in: directory, limit: Self.descriptorLimit)

@@ -1,6 +1,7 @@
 internal import Dispatch
 package import MigrationCore
 package import MigrationPorts
+internal import Synchronization
 internal import SystemIO
 
 /// The VFIO devices of the kernel, through their character devices and iommufd.
@@ -12,6 +13,8 @@ package final class KernelBackend: DeviceBackend {
     private let isReadOnly: Bool
     private let debugStates: DebugStates
     private let supports = SupportCache()
+    // Guards the devices as last listed with descriptors to spare; a leaf of the lock order.
+    private let lastListing = Mutex<[SysfsDevice]>([])
     /// Where every session's signals are handled.
     private let signalQueue = DispatchQueue(label: "ferry.vfio.signals")
 
@@ -33,7 +36,17 @@ package final class KernelBackend: DeviceBackend {
         self.debugStates = DebugStates(tree: inventory.tree)
     }
 
-    package func devices() -> [DeviceRecord] { completed(inventory.devices()) }
+    package func devices() -> [DeviceRecord] {
+        let found = inventory.devices()
+        let isWhole = inventory.exhaustion() == nil
+        return completed(
+            lastListing.withLock { last in
+                // Devices that could not be looked at are not gone.
+                if isWhole { last = found }
+                return last
+            }
+        )
+    }
 
     package func device(_ id: DeviceID) -> DeviceRecord? {
         inventory.device(id).flatMap { completed([$0]).first }
@@ -133,6 +146,7 @@ package final class KernelBackend: DeviceBackend {
             )
         }
         guard let found = inventory.device(id) else {
+            if let errno = inventory.exhaustion() { throw OpenDiagnosis.exhausted(errno, facts) }
             throw Problem(.deviceGone, "There is no VFIO device \(id).", facts)
         }
         guard let cdevPath = found.record.cdevPath, let number = found.cdevNumber else {
@@ -191,8 +205,11 @@ package final class KernelBackend: DeviceBackend {
 
     private func holders(of device: SysfsDevice) -> [Problem.Holder] {
         guard !isReadOnly else { return [] }
-        let nodes = [device.record.cdevPath, device.record.groupPath].compactMap(\.self)
-        return HolderScan(nodes: nodes).holders()
+        return HolderScan(nodes: nodes(of: device)).holders()
+    }
+
+    private func nodes(of device: SysfsDevice) -> [String] {
+        [device.record.cdevPath, device.record.groupPath].compactMap(\.self)
     }
 
     private func problem(
@@ -206,7 +223,9 @@ package final class KernelBackend: DeviceBackend {
         case .fault(let fault):
             var around = OpenSurroundings(isJoining: isJoining)
             switch fault.errno {
-            case .busy, .invalid: around.holders = holders(of: device)
+            case .busy, .invalid:
+                around.holders = holders(of: device)
+                around.isHeldByOurselves = HolderScan(nodes: nodes(of: device)).isHeldByOurselves()
             case .perm: around = surroundings(of: device, isJoining)
             default: break
             }

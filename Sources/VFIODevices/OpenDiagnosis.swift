@@ -4,6 +4,8 @@ internal import MigrationCore
 struct OpenSurroundings: Sendable {
     /// Processes that have the device's own nodes open.
     var holders: [Problem.Holder] = []
+    /// Whether ferryd itself has them open: in another session.
+    var isHeldByOurselves = false
     /// Group siblings whose host drivers keep the group from VFIO: `0000:01:00.0 (nvme)`.
     var blockingSiblings: [String] = []
     /// Processes that have siblings' nodes open.
@@ -33,6 +35,14 @@ enum OpenDiagnosis {
         var problem = busy("\(device) is in use", holders)
         problem.facts.device = device
         return problem
+    }
+
+    /// A device that could not be looked for.
+    static func exhausted(_ errno: Errno, _ facts: Problem.Facts) -> Problem {
+        var facts = facts
+        facts.operation = "open"
+        facts.errno = errno
+        return Problem(.overloaded, "ferryd cannot read sysfs: \(errno.name).", facts)
     }
 
     /// A device whose migration flags say nothing this version can act on.
@@ -66,10 +76,15 @@ enum OpenDiagnosis {
             )
         case (.openDevice, .noEntry):
             Problem(.deviceGone, "The character device of \(device) is gone.")
-        case (.bind, .busy):
-            busy("\(device) is in use through its IOMMU group", around.holders)
-        case (.bind, .invalid):
-            busy("\(device) is bound elsewhere", around.holders)
+        case (.bind, .busy), (.bind, .invalid):
+            around.isHeldByOurselves
+                ? Problem(.deviceBusy, "\(device) is in use: ferryd itself has it open.")
+                : busy(
+                    fault.errno == .busy
+                        ? "\(device) is in use through its IOMMU group"
+                        : "\(device) is bound elsewhere",
+                    around.holders
+                )
         case (.bind, .perm): ownership(device, around)
         case (.attach, .addressInUse), (.attach, .invalid):
             around.isJoining

@@ -22,10 +22,12 @@ struct SysfsInventory: Sendable {
 
     /// Every device, sorted by id.
     func devices() -> [SysfsDevice] {
-        let groupNodes = groupNodes()
+        let groupNodes = Set(tree.namesIfAny(in: Self.groupClass))
         var found: [DeviceID: SysfsDevice] = [:]
         for place in places() {
-            guard let device = device(at: place, groupNodes), found[device.record.id] == nil else {
+            guard let device = device(at: place, groupNodes.contains),
+                found[device.record.id] == nil
+            else {
                 continue
             }
             found[device.record.id] = device
@@ -40,10 +42,8 @@ struct SysfsInventory: Sendable {
         }
         guard let target = tree.linkTargetIfAny(link.name, in: link.directory) else { return nil }
         let directory = SysfsPath.resolve(target, in: link.directory)
-        let device = device(
-            at: Place(directory: directory, cdev: cdevName(below: directory)),
-            groupNodes()
-        )
+        let place = Place(directory: directory, cdev: cdevName(below: directory))
+        let device = device(at: place) { tree.linkTargetIfAny($0, in: Self.groupClass) != nil }
         guard let device, device.record.id == id, isVFIO(device) else { return nil }
         return device
     }
@@ -52,16 +52,24 @@ struct SysfsInventory: Sendable {
     func siblings(of device: SysfsDevice) -> [GroupSibling] {
         guard let group = device.record.iommuGroup else { return [] }
         let directory = "\(Self.groups)/\(group)/devices"
-        return tree.namesIfAny(in: directory).compactMap { name in
-            guard name != device.kernelName,
-                let target = tree.linkTargetIfAny(name, in: directory)
-            else { return nil }
-            let sibling = SysfsPath.resolve(target, in: directory)
+        return tree.links(in: directory).compactMap { link in
+            guard link.name != device.kernelName else { return nil }
+            let sibling = SysfsPath.resolve(link.target, in: directory)
             return GroupSibling(
-                name: name,
+                name: link.name,
                 driver: tree.linkTargetIfAny("driver", in: sibling).flatMap(SysfsPath.lastName),
                 cdev: cdevName(below: sibling).map { "\(deviceDirectory)/vfio/devices/\($0)" }
             )
+        }
+    }
+
+    /// Why nothing can be read just now, when it is that descriptors or memory ran out.
+    func exhaustion() -> Errno? {
+        do {
+            _ = try tree.directory(at: ".")
+            return nil
+        } catch {
+            return [.tooManyOpenFiles, .tooManyFiles, .noMemory].contains(error) ? error : nil
         }
     }
 
@@ -81,64 +89,49 @@ struct SysfsInventory: Sendable {
     /// Kernels since 6.1 register every VFIO device in a class of its own; older ones show only
     /// the groups.
     private func places() -> [Place] {
-        guard hasCdevClass else { return groupPlaces() }
-        return tree.namesIfAny(in: Self.cdevClass).compactMap { name in
-            guard let target = tree.linkTargetIfAny(name, in: Self.cdevClass) else { return nil }
-            let path = SysfsPath.resolve(target, in: Self.cdevClass)
-            guard path.hasSuffix("/vfio-dev/\(name)") else { return nil }
-            return Place(directory: SysfsPath.parent(path, 2), cdev: name)
+        guard tree.hasDirectory(at: Self.cdevClass) else { return groupPlaces() }
+        return tree.links(in: Self.cdevClass).compactMap { link in
+            let path = SysfsPath.resolve(link.target, in: Self.cdevClass)
+            guard path.hasSuffix("/vfio-dev/\(link.name)") else { return nil }
+            return Place(directory: SysfsPath.parent(path, 2), cdev: link.name)
         }
     }
 
     private func groupPlaces() -> [Place] {
         var places: [Place] = []
-        for node in groupNodes().sorted() {
+        for node in tree.namesIfAny(in: Self.groupClass) {
             let group = node.hasPrefix("noiommu-") ? String(node.dropFirst(8)) : node
             let directory = "\(Self.groups)/\(group)/devices"
-            for name in tree.namesIfAny(in: directory) where places.count < Self.entryLimit {
-                guard let target = tree.linkTargetIfAny(name, in: directory) else { continue }
-                let place = Place(
-                    directory: SysfsPath.resolve(target, in: directory),
-                    cdev: nil
-                )
-                guard let driver = tree.linkTargetIfAny("driver", in: place.directory),
-                    let subsystem = tree.linkTargetIfAny("subsystem", in: place.directory),
-                    DriverFacts.isVFIO(
-                        SysfsPath.lastName(driver),
-                        subsystem: SysfsPath.lastName(subsystem)
-                    )
-                else { continue }
-                places.append(place)
+            for link in tree.links(in: directory) where places.count < Self.entryLimit {
+                let device = SysfsPath.resolve(link.target, in: directory)
+                if hasVFIODriver(device) { places.append(Place(directory: device, cdev: nil)) }
             }
         }
         return places
     }
 
+    private func hasVFIODriver(_ directory: String) -> Bool {
+        DriverFacts.isVFIO(
+            tree.linkTargetIfAny("driver", in: directory).flatMap(SysfsPath.lastName),
+            subsystem: tree.linkTargetIfAny("subsystem", in: directory)
+                .flatMap(SysfsPath.lastName)
+        )
+    }
+
     private func isVFIO(_ device: SysfsDevice) -> Bool {
         if cdevName(below: device.directory) != nil { return true }
         // A kernel that registers VFIO devices in a class shows every one of them there.
-        guard !hasCdevClass else { return false }
-        let subsystem = tree.linkTargetIfAny("subsystem", in: device.directory)
-        return device.record.groupPath != nil
-            && DriverFacts.isVFIO(
-                device.record.driver,
-                subsystem: subsystem.flatMap(SysfsPath.lastName)
-            )
+        return device.record.groupPath != nil && !tree.hasDirectory(at: Self.cdevClass)
+            && hasVFIODriver(device.directory)
     }
 
     private func cdevName(below directory: String) -> String? {
         tree.namesIfAny(in: directory + "/vfio-dev").first { $0.hasPrefix("vfio") }
     }
 
-    private var hasCdevClass: Bool {
-        tree.namesIfAny(in: SysfsPath.parent(Self.cdevClass)).contains("vfio-dev")
-    }
-
-    private func groupNodes() -> Set<String> { Set(tree.namesIfAny(in: Self.groupClass)) }
-
     // MARK: Reading one device
 
-    private func device(at place: Place, _ groupNodes: Set<String>) -> SysfsDevice? {
+    private func device(at place: Place, _ isGroupNode: (String) -> Bool) -> SysfsDevice? {
         guard let directory = try? tree.directory(at: place.directory),
             let subsystem = lastName(of: directory, "subsystem"),
             let name = SysfsPath.lastName(place.directory),
@@ -152,7 +145,7 @@ struct SysfsInventory: Sendable {
         )
         record.driver = lastName(of: directory, "driver")
         record.iommuGroup = lastName(of: directory, "iommu_group")
-        record.groupPath = groupPath(record.iommuGroup, groupNodes)
+        record.groupPath = groupPath(record.iommuGroup, isGroupNode)
         record.vendorID = hexadecimal(of: directory, "vendor")
         record.deviceID = hexadecimal(of: directory, "device")
         record.numaNode = numaNode(of: directory)
@@ -200,10 +193,10 @@ struct SysfsInventory: Sendable {
         return UInt32(text.dropFirst(2), radix: 16)
     }
 
-    private func groupPath(_ group: String?, _ nodes: Set<String>) -> String? {
+    private func groupPath(_ group: String?, _ isNode: (String) -> Bool) -> String? {
         guard let group else { return nil }
         // Only a node of this name is a group without an IOMMU; mdevs' groups merely read so.
-        for node in [group, "noiommu-\(group)"] where nodes.contains(node) {
+        for node in [group, "noiommu-\(group)"] where isNode(node) {
             return "\(deviceDirectory)/vfio/\(node)"
         }
         return nil

@@ -33,6 +33,9 @@ struct HolderScanTests {
         let other = try Holder(of: tree.path("other/vfio/devices/vfio7"))
         #expect(HolderScan(nodes: [tree.path("dev/vfio/devices/vfio7")]).holders().isEmpty)
         try other.end()
+        #expect(HolderScan(nodes: [tree.path("dev/vfio/devices/vfio7")]).isHeldByOurselves())
+        try tree.file("third/vfio/devices/vfio7", "")
+        #expect(!HolderScan(nodes: [tree.path("third/vfio/devices/vfio7")]).isHeldByOurselves())
         #expect(own.raw >= 0)
     }
 

@@ -121,4 +121,33 @@ struct MalformedTreeTests {
             ]
         )
     }
+
+    @Test("a device whose state cannot be read in time is named, and the others' states are told")
+    func abandonedRequest() {
+        let request = DebugStateRequest(["a", "b", "c"])
+        #expect(request.next() == "a")
+        request.add(.noMigration, for: "a")
+        #expect(request.next() == "b")
+        var stuck: [String] = []
+        #expect(request.abandon { stuck.append($0) } == ["a": .noMigration])
+        #expect(stuck == ["b"])
+        #expect(request.next() == nil)
+    }
+
+    @Test("callers that are more than the readers wait for one")
+    func manyCallers() throws {
+        let tree = try SysfsTree()
+        try tree.file("sys/kernel/debug/vfio/a/migration/state", "STOP")
+        let states = DebugStates(
+            tree: try ConfinedTree(root: tree.root),
+            patience: .seconds(60)
+        )
+        let told = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: 32) { _ in
+            if states.answers(for: ["a"]) == ["a": .state(.known(.stop))] {
+                told.add(1, ordering: .relaxed)
+            }
+        }
+        #expect(told.load(ordering: .relaxed) == 32)
+    }
 }

@@ -67,6 +67,13 @@ struct OpenDiagnosisTests {
         #expect(problem.detail.contains("qemu-system-x86 (process 4711)"))
     }
 
+    @Test("a device that ferryd itself has open says so", arguments: [Errno.busy, .invalid])
+    func ourselves(errno: Errno) throws {
+        let problem = try problem(.bind, errno, OpenSurroundings(isHeldByOurselves: true))
+        #expect(problem.code == .deviceBusy)
+        #expect(problem.detail.contains("ferryd itself"))
+    }
+
     @Test("a sibling on a host driver is named before anything else is guessed")
     func sibling() throws {
         let problem = try problem(
