@@ -9,7 +9,7 @@ package struct DamagedRecord: Hashable, Sendable {
 
     /// The same as a problem, for a read that was for this very record.
     var problem: Problem {
-        Problem(.storeFailed, "\(record) in the store cannot be read: \(reason)")
+        Problem(.storeFailed, "The store holds \(record), and it cannot be read: \(reason).")
     }
 }
 
@@ -21,7 +21,7 @@ enum RecordText {
         } catch {
             throw Problem(
                 .storeFailed,
-                "\(record) cannot be stored: \(error.detail) at \"\(error.pointer)\""
+                "The \(record) cannot be stored: \(error.detail) at \"\(error.pointer)\"."
             )
         }
     }

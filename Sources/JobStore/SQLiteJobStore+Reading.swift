@@ -130,7 +130,7 @@ extension SQLiteJobStore {
     private func ordinal(of id: JobID) throws(Problem) -> Int64 {
         let rows = try rows("SELECT ordinal, id AS name, body FROM job WHERE id = ?", [id.text])
         guard let row = rows.first else {
-            throw Problem(.notFound, "there is no job \(id) to list from")
+            throw Problem(.notFound, "There is no job \(id) to list from.")
         }
         return row.ordinal
     }

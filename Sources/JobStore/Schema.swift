@@ -65,7 +65,7 @@ enum Schema {
     static func bringUpToDate(_ database: DatabasePool) throws -> String {
         let migrator = migrator
         if try database.read({ try migrator.hasBeenSuperseded($0) }) {
-            throw DatabaseError(message: "it was written by a newer ferryd; start that one")
+            throw DatabaseError(message: "it was written by a newer ferryd: start that one")
         }
         try migrator.migrate(database)
         let id = try database.read {

@@ -19,15 +19,15 @@ package final class StateDirectoryLock: Sendable {
                 mode: 0o600
             )
         } catch {
-            throw Self.problem("\(path) cannot be opened: \(error.name)", "open", error)
+            throw Self.problem("\(path) cannot be opened: \(error.name).", "open", error)
         }
         guard flock(file.raw, LOCK_EX | LOCK_NB) == 0 else {
             let error = Errno(number: errno)
             let holder = (try? BoundedFile.text(at: path, limit: 64)) ?? ""
-            let who = Int32(holder).map { "another ferryd, process \($0)," } ?? "another ferryd"
+            let who = Int32(holder).map { "Another ferryd, process \($0)," } ?? "Another ferryd"
             throw Self.problem(
                 "\(who) has the state directory \(directory): stop it, or give this one another "
-                    + "--state-directory",
+                    + "--state-directory.",
                 "flock",
                 error
             )

@@ -14,13 +14,13 @@ package enum StoreProblem {
         switch error {
         case let problem as Problem: return problem
         case let errno as Errno:
-            return problem("\(path) cannot be opened (\(errno.name))", "open", errno)
+            return problem("The store \(path) cannot be opened: \(errno.name).", "open", errno)
         case let error as DatabaseError:
             let (errno, sentence) = explanation(of: error, path)
             var problem = problem(sentence, operation, errno)
             problem.facts.reasons = [text(of: error)]
             return problem
-        default: return problem("the store \(path) failed: \(error)", operation, nil)
+        default: return problem("The store \(path) failed: \(error).", operation, nil)
         }
     }
 
@@ -41,23 +41,29 @@ package enum StoreProblem {
     ) -> (Errno?, String) {
         switch error.resultCode {
         case .SQLITE_FULL:
-            (.noSpace, "the disk of \(path) is full: free space and try again")
+            (.noSpace, "The disk of \(path) is full: free space and try again.")
         case .SQLITE_IOERR:
-            (.io, "the disk failed under \(path): see the kernel's log, then start ferryd again")
+            (.io, "The disk failed under \(path): see the kernel's log, then start ferryd again.")
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             (
                 nil,
-                "\(path) is damaged or not a store of ferryd's: put a copy back, or move it away "
-                    + "to start empty (jobs and sessions are then forgotten)"
+                "The file \(path) is damaged or no store of ferryd's: put a copy back, or move it away "
+                    + "to start empty (jobs and sessions are then forgotten)."
             )
         case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
-            (.readOnly, "\(path) cannot be written: check the owner and mode of its directory")
+            (
+                .readOnly,
+                "The store \(path) cannot be written: check the owner and mode of its directory."
+            )
         case .SQLITE_BUSY, .SQLITE_LOCKED:
-            (.busy, "another program has locked \(path): close it and try again")
+            (.busy, "Another program has locked \(path): close it and try again.")
         case .SQLITE_CANTOPEN:
-            (nil, "\(path) cannot be opened: check that its directory is there and writable")
-        case .SQLITE_NOMEM: (.noMemory, "there is no memory for the store \(path)")
-        default: (nil, "the store \(path) failed: \(error.message ?? text(of: error))")
+            (
+                nil,
+                "The store \(path) cannot be opened: check that its directory is there and writable."
+            )
+        case .SQLITE_NOMEM: (.noMemory, "There is no memory for the store \(path).")
+        default: (nil, "The store \(path) failed: \(error.message ?? text(of: error)).")
         }
     }
 

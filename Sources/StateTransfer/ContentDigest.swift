@@ -40,6 +40,6 @@ package import MigrationCore
 
     private static func problem(_ result: Int32) -> Problem {
         let reason = unsafe gnutls_strerror(result).map { unsafe String(cString: $0) } ?? ""
-        return Problem(.internalError, "GnuTLS could not compute SHA-256: \(reason)")
+        return Problem(.internalError, "GnuTLS could not compute SHA-256: \(reason).")
     }
 }

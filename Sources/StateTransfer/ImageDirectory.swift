@@ -33,7 +33,7 @@ package final class ImageDirectory: Sendable {
     /// Nothing of it has the image's name until it is sealed.
     package func create(_ id: ImageID, memberCount: Int = 1) throws(Problem) -> ImageWriter {
         guard (1...Self.memberLimit).contains(memberCount) else {
-            throw Problem(.internalError, "an image of \(memberCount) members was asked for")
+            throw Problem(.internalError, "An image of \(memberCount) members was asked for.")
         }
         return try ImageWriter(id, in: self, memberCount: memberCount)
     }

@@ -22,7 +22,7 @@ struct ImageManifest: Codable {
         } catch {
             throw Problem(
                 .internalError,
-                "the manifest of image \(record.id) cannot be written: \(error.detail)"
+                "The manifest of image \(record.id) cannot be written: \(error.detail)."
             )
         }
     }

@@ -8,11 +8,11 @@ enum ImageProblem {
         facts.image = id
         facts.operation = operation
         facts.errno = errno
-        let what = id.map { "image \($0)" } ?? "the image directory"
+        let what = id.map { "Image \($0)" } ?? "The image directory"
         let advice =
             switch errno.name {
-            case "ENOSPC", "EDQUOT": "; free space in the state directory and try again"
-            default: ""
+            case "ENOSPC", "EDQUOT": "; free space in the state directory and try again."
+            default: "."
             }
         return Problem(
             .storageFailed,
@@ -25,6 +25,6 @@ enum ImageProblem {
     static func corrupt(_ id: ImageID, _ difference: String) -> Problem {
         var facts = Problem.Facts()
         facts.image = id
-        return Problem(.imageCorrupt, "image \(id) is corrupt: \(difference)", facts)
+        return Problem(.imageCorrupt, "Image \(id) is corrupt: \(difference).", facts)
     }
 }

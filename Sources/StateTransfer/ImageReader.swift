@@ -20,7 +20,7 @@ package final class ImageReader: Sendable {
         in directory: borrowing Directory
     ) throws(Problem) {
         guard record.members.indices.contains(index) else {
-            throw Problem(.internalError, "image \(record.id) has no member \(index)")
+            throw Problem(.internalError, "Image \(record.id) has no member \(index).")
         }
         image = record.id
         member = record.members[index]
@@ -82,7 +82,7 @@ package final class ImageReader: Sendable {
             throw readProblem(error)
         }
         guard isWhole else {
-            throw Problem(.cancelled, "cancelled while image \(image) was verified")
+            throw Problem(.cancelled, "The job was called off while image \(image) was verified.")
         }
         try checkLength()
         let end = try tally.end()

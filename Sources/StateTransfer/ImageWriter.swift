@@ -29,10 +29,9 @@ package final class ImageWriter: Sendable {
     init(_ id: ImageID, in images: ImageDirectory, memberCount: Int) throws(Problem) {
         self.id = id
         self.images = images
-        var operation = "stat"
+        var operation = "mkdir"
         do throws(Errno) {
             if try images.root.contains(id.text) { throw .exists }
-            operation = "mkdir"
             try images.root.makeDirectory(ImageNames.partial(id), mode: 0o700)
             operation = "open"
             directory = try Directory(opening: ImageNames.partial(id), in: images.root)
@@ -57,7 +56,7 @@ package final class ImageWriter: Sendable {
     package func seal(_ record: ImageRecord) throws(Problem) {
         try stage.withLock { stage throws(Problem) in
             guard stage == .open, record.id == id else {
-                throw Problem(.internalError, "image \(id) was sealed twice, or as another one")
+                throw Problem(.internalError, "Image \(id) was sealed twice, or as another one.")
             }
             do throws(Problem) {
                 try check(record)
@@ -95,7 +94,7 @@ package final class ImageWriter: Sendable {
             facts.image = id
             throw Problem(
                 .streamMismatch,
-                "image \(id): the files took \(accepted) bytes and the record says \(recorded)",
+                "Image \(id): the files took \(accepted) bytes and the record says \(recorded).",
                 facts
             )
         }

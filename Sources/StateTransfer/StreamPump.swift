@@ -116,13 +116,13 @@ package final class StreamPump: Sendable {
         guard accepted == record.byteCount else {
             throw Problem(
                 .streamMismatch,
-                "\(record.byteCount) bytes were read of the stream and \(accepted) accepted"
+                "\(record.byteCount) bytes were read of the stream and \(accepted) accepted."
             )
         }
         if let digest = try sink.acceptedDigest(), digest != record.sha256 {
             throw Problem(
                 .streamMismatch,
-                "the digest of the \(accepted) bytes accepted differs from that of those read"
+                "The digest of the \(accepted) bytes accepted differs from that of those read."
             )
         }
         return record

@@ -95,7 +95,7 @@ struct DamageTests {
         try fixture.write(garbage, to: fixture.path)
         let problem = #expect(throws: Problem.self) { try fixture.open() }
         #expect(problem?.code == .storeFailed)
-        #expect(problem?.detail.contains("damaged or not a store") == true)
+        #expect(problem?.detail.contains("damaged or no store") == true)
         #expect(problem?.facts.operation == "open")
         #expect(try fixture.bytes(of: fixture.path) == garbage)
     }
@@ -114,7 +114,7 @@ struct DamageTests {
             _ = try store.jobs(before: nil, limit: 9)
         }
         #expect(problem?.code == .storeFailed)
-        #expect(problem?.detail.contains("damaged or not a store") == true)
+        #expect(problem?.detail.contains("damaged or no store") == true)
     }
 
     @Test("a store of a newer ferryd is refused")
