@@ -26,7 +26,8 @@ enum ImportTable {
         "APIClient": ["APISchema", "CCurl", "JSONCoding"],
         "ferryctl": ["APIClient", "APISchema", "ArgumentParser", "JSONCoding"],
         "ferryd": [
-            "ArgumentParser", "HTTPServer", "JobEngine", "JobStore", "Logging", "ManagementAPI",
+            "ArgumentParser", "HTTPServer", "JSONCoding", "JobEngine", "JobStore", "Logging",
+            "ManagementAPI",
             "MigrationCore", "MigrationPorts", "SimulatedDevices", "StateTransfer", "SystemIO",
             "VFIODevices",
         ],
