@@ -21,7 +21,7 @@ final class ActiveJob: Sendable {
     let spec: JobSpec
     /// The devices by side, to show the arcs they are in.
     let devices: [DrivenDevice]
-    /// Woken when the job is called off, however low the rate its transfer waits for.
+    /// Woken when pre-copy is to end, however low the rate it waits for.
     private let limiter: RateLimiter?
     private let store: any JobStore
     private let feed: ChangeFeed
@@ -64,6 +64,11 @@ final class ActiveJob: Sendable {
     var isRollingBack: Bool { state.withLock { $0.machine.isRollingBack } }
     var interruption: Problem? { state.withLock { $0.interruption } }
     var isInterrupted: Bool { state.withLock { $0.interruption != nil } }
+
+    /// Whether a round of pre-copy has to end before the device has nothing more to give.
+    var isRoundOver: Bool {
+        state.withLock { $0.interruption != nil || $0.machine.isGateOpen }
+    }
 
     var view: JobView {
         let stuck = stuckArc
@@ -205,6 +210,7 @@ final class ActiveJob: Sendable {
         try record([.switchoverRequested])
         state.withLock { $0.machine.openGate() }
         alarm.signal()
+        limiter?.wake()
     }
 
     /// Waits until something calls for attention, at most so long.

@@ -83,14 +83,14 @@ extension JobRunner {
             drained = try pump.drain(
                 from: stream,
                 phase: phase,
-                shouldStop: { job.isInterrupted },
+                shouldStop: { phase == .preCopy ? job.isRoundOver : job.isInterrupted },
                 onBytes: { didMove($0, pump) }
             )
         } catch {
             throw failure(error, device)
         }
         rate.note(drained)
-        if drained.outcome == .stopped { throw stopped }
+        if drained.outcome == .stopped, job.isInterrupted { throw stopped }
         return drained
     }
 

@@ -78,7 +78,7 @@ package struct TransferMachine: Sendable {
     /// Whether pre-copy runs, so that ``openGate()`` means something.
     package var isInPreCopy: Bool {
         guard case .forward(let index) = state else { return false }
-        return plan.steps[index].action == .preCopyRound
+        return plan.steps[index].phase == .preCopy
     }
 
     /// The downtime the last round leads to expect.
@@ -97,6 +97,10 @@ package struct TransferMachine: Sendable {
 
     /// Lets a manual switchover go; overrules the downtime limit of an automatic one.
     package mutating func openGate() { switchover.isGateOpen = true }
+
+    /// Whether the switchover was asked for, so that a round of pre-copy need not be read to its
+    /// end: what it leaves comes in STOP_COPY.
+    package var isGateOpen: Bool { switchover.isGateOpen }
 
     /// Takes what became of the last instruction and gives the next one.
     package mutating func next(

@@ -63,12 +63,42 @@ struct EngineJobTests {
         #expect(try fixture.digest("sim-0") == before)
         #expect(try fixture.content("sim-1") == nil)
     }
+
+    @Test("a switchover that is asked for waits for no bandwidth limit", .timeLimit(.minutes(1)))
+    func switchoverUnderLimit() async throws {
+        let fixture = try EngineFixture("mtty:count=2,state=4MiB")
+        let before = try fixture.digest("sim-0")
+        let job = try fixture.engine.submit(try fixture.crawlingMigration(), requestedBy: "test")
+        _ = try await fixture.view(of: job.job.id) { $0.job.phase == .preCopy }
+        _ = try fixture.engine.switchOver(job.job.id)
+        let view = try await fixture.end(of: job.job.id)
+        #expect(view.job.state == .succeeded)
+        #expect(try fixture.digest("sim-1") == before)
+    }
+
+    @Test("a cancel waits for no bandwidth limit", .timeLimit(.minutes(1)))
+    func cancelUnderLimit() async throws {
+        let fixture = try EngineFixture("mtty:count=2,state=4MiB")
+        let job = try fixture.engine.submit(try fixture.crawlingMigration(), requestedBy: "test")
+        _ = try await fixture.view(of: job.job.id) { $0.job.phase == .preCopy }
+        _ = try fixture.engine.cancel(job.job.id)
+        let view = try await fixture.end(of: job.job.id)
+        #expect(view.job.state == .cancelled)
+        #expect(view.job.devices[0].vfioState == .running)
+    }
 }
 
 extension EngineFixture {
     func migration(_ mode: JobSpec.SwitchoverMode = .auto) throws -> JobSpec {
         let pair = JobSpec.DevicePair(source: try id("sim-0"), target: try id("sim-1"))
         return JobSpec(work: .migrate(pairs: [pair], discard: false), switchoverMode: mode)
+    }
+
+    /// A migration whose pre-copy would take weeks.
+    func crawlingMigration() throws -> JobSpec {
+        var spec = try migration(.manual)
+        spec.limits.bandwidthBytesPerSecond = 1
+        return spec
     }
 
     func restore(_ image: ImageID) throws -> JobSpec {
