@@ -67,6 +67,14 @@ package struct TransferMachine: Sendable {
         return true
     }
 
+    /// Whether the decision is behind it, one way or the other, so that only the way on is left.
+    package var isDecided: Bool {
+        switch state {
+        case .forward(let index): index > decisionIndex
+        case .rollingBack, .stopping, .finished: true
+        }
+    }
+
     /// Why the switchover has not come yet; empty outside pre-copy.
     package var switchoverBlockedBy: [String] {
         guard case .forward(let index) = state, plan.steps[index].action == .preCopyRound else {
@@ -200,7 +208,10 @@ extension TransferMachine {
         case _ where index < decisionIndex:
             beginRollback(problem, at: index, event)
         case .reset where plan.kind == .reset:
-            finish(.failed(problem), mayRun: .nobody, source: .uncertain, target: .untouched)
+            // Without a device to blame none was touched.
+            var source = ContentFate.untouched
+            if case .failed(_, .source, _) = event { source = .uncertain }
+            finish(.failed(problem), mayRun: .nobody, source: source, target: .untouched)
         case let action:
             // The content has moved; what cannot be tidied up behind it undoes nothing.
             warnings.append(problem.detail)
