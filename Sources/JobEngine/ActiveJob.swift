@@ -36,7 +36,7 @@ final class ActiveJob: Sendable {
     /// Inside `writer`; a leaf but for that.
     private let state: Mutex<State>
     /// Signalled when the runner has a reason not to wait any longer.
-    private let alarm = DispatchSemaphore(value: 0)
+    private let attention = DispatchSemaphore(value: 0)
 
     init(
         _ job: Job,
@@ -61,8 +61,12 @@ final class ActiveJob: Sendable {
 
     var job: Job { state.withLock { $0.job } }
     var generation: UInt64 { state.withLock { $0.job.generation } }
-    var isRollingBack: Bool { state.withLock { $0.machine.isRollingBack } }
+    var isDecided: Bool { state.withLock { $0.machine.isDecided } }
     var interruption: Problem? { state.withLock { $0.interruption } }
+    /// Whether it goes, or went, back.
+    var isCalledOff: Bool {
+        state.withLock { $0.interruption != nil || $0.machine.isRollingBack }
+    }
     var isInterrupted: Bool { state.withLock { $0.interruption != nil } }
 
     /// Whether a round of pre-copy has to end before the device has nothing more to give.
@@ -90,7 +94,7 @@ final class ActiveJob: Sendable {
 
     /// Changes the record, journals lines with it and publishes both, in one transaction.
     ///
-    /// When the store fails nothing has changed.
+    /// When the store fails nothing has changed. `change` may be called twice.
     func record(
         _ lines: [JournalEntry.Line] = [],
         _ durability: Durability = .process,
@@ -105,27 +109,31 @@ final class ActiveJob: Sendable {
 
     /// Changes the record even when the store does not take it: for what has happened already.
     ///
-    /// Returns what the store said.
+    /// `settle` runs when the change is stored and before anybody can see it. Returns what the
+    /// store said.
     @discardableResult
     func recordAnyway(
         _ lines: [JournalEntry.Line] = [],
         _ durability: Durability = .process,
         with extra: StoreChange = StoreChange(),
-        _ change: (inout Job) -> Void = { _ in }
+        _ change: (inout Job) -> Void = { _ in },
+        settling settle: () -> Void = {}
     ) -> Problem? {
-        do throws(Problem) {
-            try record(lines, durability, with: extra, change)
-            return nil
-        } catch {
-            let generation = state.withLock { state in
-                change(&state.job)
-                state.job.generation += 1
-                state.job.warnings.append(error.detail)
-                return state.job.generation
+        let (generation, problem): (UInt64, Problem?) = writer.withLock { _ in
+            do throws(Problem) {
+                return (try write(lines, durability, extra, change, settling: settle), nil)
+            } catch {
+                settle()
+                let generation = publish { job in
+                    change(&job)
+                    job.generation += 1
+                    job.warnings.append(error.detail)
+                }
+                return (generation, error)
             }
-            feed.didChange(id, generation: generation)
-            return error
         }
+        feed.didChange(id, generation: generation)
+        return problem
     }
 
     /// Changes what is only sampled.
@@ -180,51 +188,61 @@ final class ActiveJob: Sendable {
             interruptLocked(Problem(.cancelled, "The job was cancelled on request."))
             return generation
         }
-        alarm.signal()
-        limiter?.wake()
+        wake()
         feed.didChange(id, generation: generation)
     }
 
     /// Calls the job off for a reason of the host's.
     ///
     /// False when it is too late for that.
+    @discardableResult
     func interrupt(_ reason: Problem) -> Bool {
         let isInTime = writer.withLock { _ in
             guard state.withLock({ Self.isCancellable($0) }) else { return false }
             interruptLocked(reason)
             return true
         }
-        alarm.signal()
-        limiter?.wake()
+        wake()
         return isInTime
     }
 
     /// Opens the gate of the switchover.
     func switchOver() throws(Problem) {
-        guard state.withLock({ $0.job.state == .running && $0.machine.isInPreCopy }) else {
-            throw Problem(
-                .notAwaitingSwitchover,
-                "Job \(id) is not in pre-copy, where a switchover is asked."
-            )
+        let generation: UInt64 = try writer.withLock { _ throws(Problem) in
+            guard state.withLock({ $0.job.state == .running && $0.machine.isInPreCopy }) else {
+                throw Problem(
+                    .notAwaitingSwitchover,
+                    "Job \(id) is not in pre-copy, where a switchover is asked."
+                )
+            }
+            let generation = try write([.switchoverRequested], .process, StoreChange()) { _ in }
+            state.withLock { $0.machine.openGate() }
+            return generation
         }
-        try record([.switchoverRequested])
-        state.withLock { $0.machine.openGate() }
-        alarm.signal()
-        limiter?.wake()
+        wake()
+        feed.didChange(id, generation: generation)
     }
 
     /// Waits until something calls for attention, at most so long.
     func waitForAttention(nanoseconds: UInt64) {
-        _ = alarm.wait(timeout: .now() + .nanoseconds(Int(clamping: nanoseconds)))
+        _ = attention.wait(timeout: .now() + .nanoseconds(Int(clamping: nanoseconds)))
     }
 
     private func interruptLocked(_ reason: Problem) {
         state.withLock { if $0.interruption == nil { $0.interruption = reason } }
     }
 
+    /// Makes the runner look up from whatever it waits for.
+    private func wake() {
+        limiter?.wake()
+        attention.signal()
+    }
+
     private static func isCancellable(_ state: State) -> Bool {
         switch state.job.state {
-        case .queued, .running: state.machine.isCancellable
+        // Whatever its plan: nothing of it was performed yet.
+        case .queued: true
+        case .running: state.machine.isCancellable
         default: false
         }
     }
@@ -233,7 +251,8 @@ final class ActiveJob: Sendable {
         _ lines: [JournalEntry.Line],
         _ durability: Durability,
         _ extra: StoreChange,
-        _ change: (inout Job) -> Void
+        _ change: (inout Job) -> Void,
+        settling settle: () -> Void = {}
     ) throws(Problem) -> UInt64 {
         var job = state.withLock { $0.job }
         change(&job)
@@ -259,8 +278,19 @@ final class ActiveJob: Sendable {
             )
         )
         try store.apply(storeChange, durability)
-        state.withLock { $0.job = job }
-        return job.generation
+        settle()
+        return publish { visible in
+            change(&visible)
+            visible.generation = job.generation
+        }
+    }
+
+    /// Makes a change visible, on top of what was sampled meanwhile.
+    private func publish(_ change: (inout Job) -> Void) -> UInt64 {
+        state.withLock { state in
+            change(&state.job)
+            return state.job.generation
+        }
     }
 
     /// A SET that has not returned for 10 s.

@@ -4,11 +4,14 @@ internal import Synchronization
 
 /// Wakes those who wait for a job to change.
 ///
-/// It holds no state of jobs: whoever is woken reads.
+/// It holds no state of jobs: whoever is woken reads. Who may wait at a time is bounded by the
+/// connections of the transport.
 final class ChangeFeed: Sendable {
     private struct Waiter: Sendable {
         let generation: UInt64
         let reply: @Sendable () -> Void
+        /// Ends the wait; nil until it was set.
+        var timer: OneShotTimer?
     }
 
     private struct State {
@@ -22,6 +25,8 @@ final class ChangeFeed: Sendable {
     ///
     /// A leaf: replies are called after it is let go.
     private let state = Mutex(State())
+
+    var waiterCount: Int { state.withLock { $0.waiters.values.reduce(0) { $0 + $1.count } } }
 
     /// Calls `reply` once: when ``didChange(_:generation:)`` passes `generation`, after `seconds`,
     /// or at once when the feed is closed.
@@ -44,8 +49,14 @@ final class ChangeFeed: Sendable {
             return state.nextTicket
         }
         guard let ticket else { return reply() }
-        guard let now = current(), now <= generation else { return end(ticket, of: job) }
-        timers.asyncAfter(deadline: .now() + .seconds(seconds)) { self.end(ticket, of: job) }
+        guard seconds > 0, let now = current(), now <= generation else {
+            return end(ticket, of: job)
+        }
+        let timer = OneShotTimer(seconds: UInt64(seconds), on: timers) { [weak self] in
+            self?.end(ticket, of: job)
+        }
+        // One whose waiter was answered meanwhile is let go here, and never fires.
+        state.withLock { $0.waiters[job]?[ticket]?.timer = timer }
     }
 
     func didChange(_ job: JobID, generation: UInt64) {

@@ -5,6 +5,8 @@ internal import Synchronization
 final class DeviceLocks: Sendable {
     enum Holder: Hashable, Sendable {
         case job(JobID)
+        /// A job that ended indeterminate: it keeps the device until somebody closes its session.
+        case indeterminate(JobID)
         /// Opening, closing, probing, handing over: named for the one who has to wait.
         case operation(String)
     }
@@ -35,6 +37,13 @@ final class DeviceLocks: Sendable {
         }
     }
 
+    /// Hands devices from one holder to the next, with no moment between.
+    func pass(_ devices: [DeviceID], from holder: Holder, to next: Holder) {
+        holders.withLock { holders in
+            for device in devices where holders[device] == holder { holders[device] = next }
+        }
+    }
+
     /// Does something that needs a device to itself.
     func holding<Result>(
         _ device: DeviceID,
@@ -46,14 +55,52 @@ final class DeviceLocks: Sendable {
         return try body()
     }
 
+    /// Does something that gives a device's content up, for which an indeterminate job makes way.
+    ///
+    /// It has the device to itself again when `body` throws.
+    func holdingAfterJob<Result>(
+        _ device: DeviceID,
+        _ operation: String,
+        _ body: () throws(Problem) -> Result
+    ) throws(Problem) -> Result {
+        let holder = Holder.operation(operation)
+        guard let ended = takeOver(device, for: holder) else {
+            return try holding(device, operation, body)
+        }
+        do throws(Problem) {
+            let result = try body()
+            release([device], from: holder)
+            return result
+        } catch {
+            pass([device], from: holder, to: ended)
+            throw error
+        }
+    }
+
+    private func takeOver(_ device: DeviceID, for holder: Holder) -> Holder? {
+        holders.withLock { holders in
+            guard case .indeterminate? = holders[device] else { return nil }
+            defer { holders[device] = holder }
+            return holders[device]
+        }
+    }
+
     private static func busy(_ device: DeviceID, _ holder: Holder) -> Problem {
         var facts = Problem.Facts(device: device)
-        facts.retryAfterSeconds = 1
         switch holder {
         case .job(let job):
             facts.blockingJob = job
+            facts.retryAfterSeconds = 1
             return Problem(.deviceBusy, "Job \(job) has \(device) to itself.", facts)
+        case .indeterminate(let job):
+            facts.blockingJob = job
+            return Problem(
+                .deviceBusy,
+                "Job \(job) ended indeterminate and keeps \(device) until its session is closed.",
+                facts
+            )
         case .operation(let name):
+            facts.retryAfterSeconds = 1
             return Problem(.deviceBusy, "\(device) is busy: \(name).", facts)
         }
     }

@@ -10,13 +10,21 @@ final class DrivenDevice: Sendable {
     private struct State: Sendable {
         /// What the device said, or was successfully told, last.
         var last: ReportedState?
+        /// Where it can be if nobody but us drives it; nil when nothing is known.
+        var expected: Set<DeviceState>?
         var stream: (any MigrationStream)?
         var inFlight: InFlight?
+
+        /// The device said, or did, where it is.
+        mutating func note(_ reported: ReportedState) {
+            last = reported
+            if case .known(let known) = reported { expected = [known] }
+        }
     }
 
     /// A SET that has not returned.
     struct InFlight: Sendable {
-        let from: DeviceState
+        let from: DeviceState?
         let to: DeviceState
         let startedAt: UInt64
     }
@@ -56,11 +64,12 @@ final class DrivenDevice: Sendable {
         )
     }
 
-    /// GET, held against what the device was last known to be in.
+    /// GET, held against where we left the device.
     ///
-    /// Another state than the one we left it in means that somebody reset the device behind us:
-    /// its content is lost, whatever the state is now.
-    func currentState() throws(Problem) -> DeviceState {
+    /// A state we did not lead it to means that somebody reset the device behind us: its content
+    /// is lost, whatever the state is now. A state without a name is where a driver stopped on its
+    /// way, and no loss.
+    func currentState() throws(Problem) -> ReportedState {
         let reported: ReportedState
         do throws(Errno) {
             reported = try session.state()
@@ -68,37 +77,32 @@ final class DrivenDevice: Sendable {
             throw failure("GET VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE", error)
         }
         let expected = state.withLock { state in
-            defer { state.last = reported }
-            return state.last
+            defer { state.note(reported) }
+            return state.expected
         }
-        guard case .known(let known) = reported else {
-            throw Problem(
-                .deviceFailed,
-                "\(device) is in a state Ferry does not know: \(reported.kernelName).",
-                Problem.Facts(device: device)
-            )
-        }
+        guard case .known(let known) = reported else { return reported }
         if known == .error {
             throw lost("\(device) is in ERROR; only a reset leaves it, and its content is lost.")
         }
-        if let expected, expected != reported {
+        if let expected, !expected.contains(known) {
+            let names = expected.map(\.kernelName).sorted().joined(separator: " or ")
             throw lost(
-                "\(device) was left in \(expected.kernelName) and says \(known.kernelName): it was "
-                    + "reset by somebody else, and its content is lost."
+                "\(device) was left in \(names) and says \(known.kernelName): it was reset by "
+                    + "somebody else, and its content is lost."
             )
         }
-        return known
+        return reported
     }
 
     /// GET after a failure: nil when even that fails.
     func reportedState() -> ReportedState? {
         let reported = try? session.state()
-        state.withLock { $0.last = reported }
+        if let reported { state.withLock { $0.note(reported) } }
         return reported
     }
 
-    /// SET, from a state ``currentState()`` just gave.
-    func set(_ target: DeviceState, from current: DeviceState) -> SetReport {
+    /// SET, from a state ``currentState()`` just gave; nil stands for one without a name.
+    func set(_ target: DeviceState, from current: DeviceState?) -> SetReport {
         let startedAt = clock.monotonicNanoseconds()
         state.withLock {
             $0.inFlight = InFlight(from: current, to: target, startedAt: startedAt)
@@ -107,7 +111,7 @@ final class DrivenDevice: Sendable {
         do throws(Errno) {
             let stream = try session.set(target)
             let nanoseconds = clock.monotonicNanoseconds() - startedAt
-            didReach(target, from: current, stream)
+            didReach(target, stream)
             guard let problem = missingStream(target, from: current, stream) else {
                 return SetReport(nanoseconds: nanoseconds, failure: nil)
             }
@@ -115,12 +119,13 @@ final class DrivenDevice: Sendable {
         } catch {
             let nanoseconds = clock.monotonicNanoseconds() - startedAt
             let after = try? session.state()
-            didFail(after)
+            didFail(after, on: target, from: current)
             var problem = failure("SET VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE", error)
             problem.facts.arc = Problem.ArcNames(from: current, to: target)
+            if after == .known(.error) { problem.facts.content = .lost }
             problem.detail =
-                "\(device): \(current.kernelName)→\(target.kernelName) failed with \(error.name); "
-                + "the device says \(after?.kernelName ?? "nothing")."
+                "\(device): \(current?.kernelName ?? "?")→\(target.kernelName) failed with "
+                + "\(error.name); the device says \(after?.kernelName ?? "nothing")."
             return SetReport(nanoseconds: nanoseconds, failure: (problem, after))
         }
     }
@@ -131,10 +136,14 @@ final class DrivenDevice: Sendable {
         do throws(Errno) {
             try session.reset()
         } catch {
-            state.withLock { $0.last = nil }
+            // It may have been reset or not, and may be on its way to it (mlx5, virtio).
+            state.withLock { state in
+                state.last = nil
+                state.expected = nil
+            }
             throw failure("VFIO_DEVICE_RESET", error)
         }
-        state.withLock { $0.last = .known(.running) }
+        state.withLock { $0.note(.known(.running)) }
     }
 
     /// MIG_DATA_SIZE, or nil where the driver cannot tell.
@@ -161,11 +170,10 @@ final class DrivenDevice: Sendable {
     /// Keeps, replaces or drops the stream as the kernel did (reference A.4, rules 2 and 3).
     private func didReach(
         _ target: DeviceState,
-        from current: DeviceState,
         _ stream: (any MigrationStream)?
     ) {
         let old: (any MigrationStream)? = state.withLock { state in
-            state.last = .known(target)
+            state.note(.known(target))
             guard stream != nil || !target.hasStream else { return nil }
             defer { state.stream = stream }
             return state.stream
@@ -176,27 +184,37 @@ final class DrivenDevice: Sendable {
     /// A SET that must open a stream and returned none leaves a state nobody can use.
     private func missingStream(
         _ target: DeviceState,
-        from current: DeviceState,
+        from current: DeviceState?,
         _ stream: (any MigrationStream)?
     ) -> Problem? {
-        guard stream == nil, let flags = session.support.flags,
-            let path = try? MigrationStateMachine.path(from: current, to: target, flags: flags),
-            path.newStream != nil
-        else { return nil }
+        guard stream == nil, path(from: current, to: target)?.newStream != nil else { return nil }
         var problem = failure("SET VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE", .protocolError)
         problem.facts.arc = Problem.ArcNames(from: current, to: target)
         problem.detail = "\(device): the kernel gave no descriptor for \(target.kernelName)."
         return problem
     }
 
-    private func didFail(_ after: ReportedState?) {
+    /// After a failed SET the device is where it says, or anywhere on the way when it says nothing.
+    private func didFail(
+        _ after: ReportedState?,
+        on target: DeviceState,
+        from current: DeviceState?
+    ) {
+        let way = path(from: current, to: target)?.arcs.map(\.to) ?? []
         let dead: (any MigrationStream)? = state.withLock { state in
             state.last = after
+            state.expected?.formUnion(way)
+            if let after { state.note(after) }
             if case .known(let known)? = after, known.hasStream { return nil }
             defer { state.stream = nil }
             return state.stream
         }
         dead?.close()
+    }
+
+    private func path(from current: DeviceState?, to target: DeviceState) -> StatePath? {
+        guard let current, let flags = session.support.flags else { return nil }
+        return try? MigrationStateMachine.path(from: current, to: target, flags: flags)
     }
 
     private func dropStream() {

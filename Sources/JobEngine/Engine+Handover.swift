@@ -33,14 +33,15 @@ extension Engine {
 
     /// The program has the device: ferryd lets go.
     ///
-    /// Blocking.
+    /// Blocking. When the store does not take it, the session stays as it was and the collection
+    /// with it.
     func confirm(_ collection: Collection) throws(Problem) {
-        defer { abandon(collection) }
         let content = collection.session.record.content
         try end(collection.session, .collected, content, "Collected by the device's user.")
+        abandon(collection)
     }
 
-    /// The program did not confirm: the session stays as it was.
+    /// Frees the device for others: the session has ended, or stays as it was.
     func abandon(_ collection: Collection) {
         locks.release([collection.session.device.device], from: Collection.lock)
     }

@@ -17,21 +17,32 @@ extension Engine {
         )
         try admission.checkShape(of: spec.work)
         let id = try newJobID(spec)
-        let devices = spec.work.devices
-        try locks.acquire(devices, for: .job(id))
+        guard workers.reserve() else {
+            var facts = Problem.Facts()
+            facts.retryAfterSeconds = 5
+            throw Problem(.overloaded, "Too many jobs wait for a worker.", facts)
+        }
+        // What was taken for the job is given back when it does not begin.
+        var givingBack: [() -> Void] = [{ self.workers.giveBackPlace() }]
         do throws(Problem) {
+            let devices = spec.work.devices
+            try locks.acquire(devices, for: .job(id))
+            givingBack.append { self.locks.release(devices, from: .job(id)) }
+            if case .restore(let image, _, let acceptCopy, _) = spec.work {
+                try catalogue.beginUse(of: image, by: id, isCopyAccepted: acceptCopy)
+                givingBack.append { self.catalogue.endUse(of: image, by: id) }
+            }
             let admitted = try admission.admit(spec)
             let job = makeJob(id, spec, requestedBy, admitted)
             guard jobTable.insert(job) else { throw Self.exists(id) }
-            do throws(Problem) {
-                try start(job, admitted.members)
-            } catch {
-                jobTable.remove(id)
-                throw error
-            }
+            givingBack.append { self.jobTable.remove(id) }
+            // Again, for a stop that began meanwhile: it sees the job in the table, or is seen.
+            try checkAccepting()
+            try job.record([.accepted], .machine)
+            start(job, admitted.members)
             return job.view
         } catch {
-            locks.release(devices, from: .job(id))
+            for giveBack in givingBack.reversed() { giveBack() }
             throw error
         }
     }
@@ -63,6 +74,7 @@ extension Engine {
     package func cancel(_ id: JobID) throws(Problem) -> JobView {
         let job = try active(id)
         try job.cancel()
+        workers.withdraw(id)
         return job.view
     }
 
@@ -108,7 +120,8 @@ extension Engine {
 
     // MARK: Admission
 
-    private func checkAccepting() throws(Problem) {
+    /// Throws `shutting-down` once a stop began.
+    func checkAccepting() throws(Problem) {
         guard !isStopping.withLock({ $0 }) else {
             throw Problem(.shuttingDown, "The daemon is stopping and takes no more work.")
         }
@@ -166,24 +179,17 @@ extension Engine {
         )
     }
 
-    /// Stores the job, durably, and lets it run when a worker is free.
-    private func start(_ job: ActiveJob, _ members: JobMembers) throws(Problem) {
-        try job.record([.accepted], .machine)
-        if let image = members.image { catalogue.beginUse(of: image.id, by: job.id) }
-        let isTaken = workers.lease { lease in
+    /// Lets a stored job run when a worker is free.
+    private func start(_ job: ActiveJob, _ members: JobMembers) {
+        workers.lease(for: job.id) { lease in
+            guard let lease else { return self.endUnbegun(job, members) }
             lease.queue.async {
                 self.run(job, members)
                 self.workers.release(lease)
             }
         }
-        guard isTaken else {
-            var facts = Problem.Facts()
-            facts.retryAfterSeconds = 5
-            let problem = Problem(.overloaded, "Too many jobs wait for a worker.", facts)
-            job.recordAnyway([.finished(state: "failed")], .process) { $0.state = .failed(problem) }
-            if let image = members.image { catalogue.endUse(of: image.id, by: job.id) }
-            throw problem
-        }
+        // Called off before it waited, so that nobody could withdraw it.
+        if job.isInterrupted { workers.withdraw(job.id) }
     }
 
     private func active(_ id: JobID) throws(Problem) -> ActiveJob {

@@ -19,7 +19,20 @@ extension Engine {
             clock: clock,
             kernelRelease: SystemNames.current.kernelRelease
         )
+        let seconds = job.spec.limits.completionTimeoutSeconds
+        let deadline = OneShotTimer(seconds: seconds, on: timers) { [weak job] in
+            job?.interrupt(
+                Problem(.timedOut, "The job was not complete after \(seconds) s.")
+            )
+        }
         let outcome = runner.run()
+        deadline.cancel()
+        finish(job, members, outcome)
+    }
+
+    /// Ends a job that was called off while it waited for a worker.
+    func endUnbegun(_ job: ActiveJob, _ members: JobMembers) {
+        guard case .finish(let outcome) = job.firstInstruction else { return }
         finish(job, members, outcome)
     }
 
@@ -27,17 +40,11 @@ extension Engine {
         let now = clock.timestamp()
         var change = StoreChange()
         for (side, session) in members.sessions {
-            let fate = side == .source ? outcome.source : outcome.target
-            let record = settle(session, fate, job.id)
+            let record = settle(session, side, outcome, job)
             change.sessions.append(record)
             change.events += StoreChange(record, at: now).events
         }
-        if case .restore = job.spec.work, outcome.mayRun == .target, var image = members.image {
-            // From now on the content runs somewhere: the next restore makes a copy.
-            image.sourceResumed = true
-            change.savedImages.append(image)
-            catalogue.insert([image])
-        }
+        // Whoever sees the job ended finds its devices free.
         job.recordAnyway([.finished(state: outcome.state.name)], .machine, with: change) { record in
             record.state = outcome.state
             record.mayRun = outcome.mayRun
@@ -48,16 +55,16 @@ extension Engine {
                     record.devices[index].side == .source ? members.source : members.target
                 record.devices[index].content = session?.record.content
             }
+        } settling: {
+            letGo(job, members, outcome)
         }
-        if let image = members.sealed { catalogue.insert([image]) }
-        if let image = members.image { catalogue.endUse(of: image.id, by: job.id) }
-        letGo(job, members, outcome)
         jobTable.didEnd(job.id)
         tidyStore()
     }
 
-    /// Never while a job runs, in whose downtime the checkpoint could fall. One that fails is made
-    /// again after the next job.
+    /// Never while a job runs, in whose downtime the checkpoint could fall.
+    ///
+    /// One that fails is made again after the next job.
     private func tidyStore() {
         guard jobTable.active.isEmpty else { return }
         try? perform { try? self.store.checkpoint() }
@@ -66,39 +73,64 @@ extension Engine {
     /// Says in the session what became of its content.
     private func settle(
         _ session: OpenSession,
-        _ fate: ContentFate,
-        _ job: JobID
+        _ side: Side,
+        _ outcome: TransferOutcome,
+        _ job: ActiveJob
     ) -> SessionRecord {
-        session.update { record in
+        let fate = side == .source ? outcome.source : outcome.target
+        if fate != .untouched { session.setStoppedImage(nil) }
+        return session.update { record in
+            guard fate != .untouched else { return }
+            record.isReproducible = false
             switch fate {
             case .untouched: break
-            case .emptied:
-                record.content = .empty
-                record.isReproducible = false
-            case .loaded:
-                record.content = .loaded
-                record.isReproducible = false
+            case .emptied: record.content = .empty
+            case .loaded: record.content = .loaded
             case .lost:
                 record.content = .lost
-                record.isReproducible = false
-                record.note = "The content was lost in job \(job)."
+                record.note = "The content was lost in job \(job.id)."
             case .uncertain:
-                record.isReproducible = false
+                // A source may still be whole; a target was overwritten, and a device that was to
+                // be reset was given up.
+                if side == .target || job.spec.work.kind == .reset { record.content = .lost }
                 record.note =
-                    "content_uncertain: job \(job) failed where the device must not fail."
+                    "content_uncertain: job \(job.id) failed where the device must not fail."
             }
         }
     }
 
-    /// Frees the devices; those of an indeterminate job only when their sessions end.
+    /// Frees what the job held; the devices of an indeterminate one only when their sessions end.
     private func letGo(_ job: ActiveJob, _ members: JobMembers, _ outcome: TransferOutcome) {
+        settleImages(job, members, outcome)
         for (_, session) in members.sessions where session.record.status != .open {
             sessionTable.end(session)
         }
-        if case .indeterminate = outcome.state { return }
-        for device in job.spec.work.devices {
+        let devices = job.spec.work.devices
+        if case .indeterminate = outcome.state {
+            return locks.pass(devices, from: .job(job.id), to: .indeterminate(job.id))
+        }
+        for device in devices {
             locks.release([device], from: .job(job.id))
             if leaving.withLock({ $0.remove(device) }) != nil { leave(device) }
         }
+    }
+
+    private func settleImages(
+        _ job: ActiveJob,
+        _ members: JobMembers,
+        _ outcome: TransferOutcome
+    ) {
+        if let image = members.sealed {
+            catalogue.insert([image])
+            if !image.sourceResumed { members.source?.setStoppedImage(image.id) }
+        }
+        guard var image = members.image else { return }
+        switch outcome.state {
+        case .succeeded, .indeterminate:
+            image.sourceResumed = true
+            catalogue.insert([image])
+        default: break
+        }
+        catalogue.endUse(of: image.id, by: job.id)
     }
 }

@@ -21,6 +21,7 @@ extension Engine {
         device: DeviceID,
         joining companion: SessionID?
     ) throws(Problem) -> SessionRecord {
+        try checkAccepting()
         let (backend, facts) = try backends.owner(of: device)
         return try locks.holding(device, "its session is being opened") {
             () throws(Problem) in
@@ -47,27 +48,40 @@ extension Engine {
         _ id: SessionID,
         discardContent: Bool
     ) throws(Problem) -> SessionRecord {
-        guard let session = sessionTable.open(id) else {
-            guard let record = sessionTable.record(id) else { throw Self.missing(id) }
-            return record
+        guard let session = sessionTable.open(id) else { return try self.session(id) }
+        return try locks.holdingAfterJob(session.device.device, "its session is being closed") {
+            () throws(Problem) in
+            // Another one may have closed it before the device was ours.
+            guard sessionTable.open(id) != nil else { return try self.session(id) }
+            let hasContent = try checkClosable(session, discardContent)
+            return try end(
+                session,
+                .closed,
+                hasContent ? .lost : session.record.content,
+                "Closed on request."
+            )
         }
+    }
+
+    /// Whether closing a session loses content, and is to.
+    private func checkClosable(
+        _ session: OpenSession,
+        _ discardContent: Bool
+    ) throws(Problem) -> Bool {
         let record = session.record
         let hasContent = record.content == .live || record.content == .loaded
         guard !hasContent || record.isReproducible || discardContent else {
             var facts = Problem.Facts(device: record.device)
-            facts.session = id
+            facts.session = record.id
             facts.content = record.content
             throw Problem(
                 .sessionHasContent,
-                "Closing \(id) loses the content of \(record.device); say discard_content to lose it.",
+                "Closing \(record.id) loses the content of \(record.device); say discard_content "
+                    + "to lose it.",
                 facts
             )
         }
-        try releaseFromEndedJob(record.device)
-        return try locks.holding(record.device, "its session is being closed") {
-            () throws(Problem) in
-            try end(session, .closed, hasContent ? .lost : record.content, "Closed on request.")
-        }
+        return hasContent
     }
 
     /// Takes a device over from its user.
@@ -77,9 +91,11 @@ extension Engine {
         _ device: DeviceID,
         _ descriptors: consuming DeviceDescriptors
     ) throws(Problem) -> SessionRecord {
+        try checkAccepting()
         let (backend, facts) = try backends.owner(of: device)
-        try locks.acquire([device], for: .operation("it is being handed in"))
-        defer { locks.release([device], from: .operation("it is being handed in")) }
+        let holder = DeviceLocks.Holder.operation("it is being handed in")
+        try locks.acquire([device], for: holder)
+        defer { locks.release([device], from: holder) }
         try checkNoSession(on: device)
         let adopted = try backend.adopt(device, descriptors)
         return try keep(adopted, .adopted, .live, facts)
@@ -97,24 +113,37 @@ extension Engine {
         }
     }
 
-    /// Ends a session and says so, durably.
+    /// When a session ends.
+    enum Ending {
+        /// When the store has taken it: else nothing has changed.
+        case whenStored
+        /// Whatever the store says, because somebody waits for the device.
+        case always
+    }
+
+    /// Says that a session ends, durably, then lets the device go.
     @discardableResult
     func end(
         _ session: OpenSession,
         _ status: SessionRecord.Status,
         _ content: DeviceContent,
-        _ note: String
+        _ note: String,
+        _ ending: Ending = .whenStored
     ) throws(Problem) -> SessionRecord {
-        session.device.close()
         let now = clock.timestamp()
-        let record = session.update {
-            $0.status = status
-            $0.content = content
-            $0.closedAt = now
-            $0.note = note
+        var record = session.record
+        record.status = status
+        record.content = content
+        record.closedAt = now
+        record.note = note
+        do throws(Problem) {
+            try store.apply(StoreChange(record, at: now), .process)
+        } catch {
+            if ending == .whenStored { throw error }
         }
+        _ = session.update { $0 = record }
+        session.device.close()
         sessionTable.end(session)
-        try store.apply(StoreChange(record, at: now), .process)
         return record
     }
 
@@ -132,16 +161,17 @@ extension Engine {
         _ facts: DeviceRecord,
         isReproducible: Bool = false
     ) throws(Problem) -> SessionRecord {
-        let record = SessionRecord(
-            id: try newSessionID(),
-            device: device.device,
-            origin: origin,
-            content: content,
-            isReproducible: isReproducible,
-            openedAt: clock.timestamp()
-        )
         let driven = DrivenDevice(device, clock: clock)
+        let record: SessionRecord
         do throws(Problem) {
+            record = SessionRecord(
+                id: try newSessionID(),
+                device: device.device,
+                origin: origin,
+                content: try confirmed(content, of: driven),
+                isReproducible: isReproducible,
+                openedAt: clock.timestamp()
+            )
             try store.apply(StoreChange(record, at: record.openedAt), .process)
         } catch {
             driven.close()
@@ -149,8 +179,33 @@ extension Engine {
         }
         let session = OpenSession(record, driven, facts: facts)
         sessionTable.insert(session)
-        device.onSignal { [weak self] signal in self?.didSignal(signal, session) }
+        device.onSignal { [weak self, weak session] signal in
+            guard let self, let session else { return }
+            didSignal(signal, session)
+        }
+        do throws(Problem) {
+            // Again, for a stop that began meanwhile: it sees the session, or is seen.
+            try checkAccepting()
+        } catch {
+            try end(session, .closed, content == .empty ? .empty : .lost, error.detail, .always)
+            throw error
+        }
         return record
+    }
+
+    /// The first GET of a device that comes with content: in ERROR there is none any more.
+    private func confirmed(
+        _ content: DeviceContent,
+        of device: DrivenDevice
+    ) throws(Problem) -> DeviceContent {
+        guard content != .empty, device.session.support.flags != nil else { return content }
+        do throws(Problem) {
+            _ = try device.currentState()
+            return content
+        } catch {
+            guard error.code == .contentLost else { throw error }
+            return .lost
+        }
     }
 
     private func newSessionID() throws(Problem) -> SessionID {
@@ -167,12 +222,5 @@ extension Engine {
         var facts = Problem.Facts(device: device)
         facts.session = session.id
         throw Problem(.sessionBusy, "\(device) has session \(session.id) already.", facts)
-    }
-
-    /// An indeterminate job keeps its devices until somebody gives their content up.
-    private func releaseFromEndedJob(_ device: DeviceID) throws(Problem) {
-        guard case .job(let id)? = locks.holder(of: device) else { return }
-        if let job = jobTable.job(id), !job.job.state.isTerminal { return }
-        locks.release([device], from: .job(id))
     }
 }

@@ -8,30 +8,39 @@ extension Engine {
     func didSignal(_ signal: DeviceSignal, _ session: OpenSession) {
         let device = session.device.device
         alert(device, signal)
-        guard case .job(let id)? = locks.holder(of: device), let job = jobTable.job(id),
-            !job.job.state.isTerminal
-        else {
+        guard case .job(let id)? = locks.holder(of: device), let job = jobTable.job(id) else {
             if signal == .unplugRequested { leave(device) }
             return
         }
-        let cause =
-            switch signal {
-            case .unplugRequested:
-                Problem(
-                    .unplugRequested,
-                    "Somebody unbinds or unplugs \(device); the job was called off to let it go.",
-                    Problem.Facts(device: device)
-                )
-            case .errorSignalled:
-                Problem(
-                    .deviceFailed,
-                    "\(device) signalled an unrecoverable error.",
-                    Problem.Facts(device: device)
-                )
-            }
-        // After the commit there is only the way forward: the alert is all.
-        guard job.interrupt(cause), signal == .unplugRequested else { return }
-        _ = leaving.withLock { $0.insert(device) }
+        // First, so that an end of the job meanwhile finds it.
+        if signal == .unplugRequested { _ = leaving.withLock { $0.insert(device) } }
+        let isCalledOff = job.interrupt(cause(signal, device)) || job.isCalledOff
+        workers.withdraw(id)
+        guard signal == .unplugRequested else { return }
+        if locks.holder(of: device) == .job(id) {
+            // After the commit there is only the way forward: the alert is all.
+            if !isCalledOff { _ = leaving.withLock { $0.remove(device) } }
+        } else if leaving.withLock({ $0.remove(device) }) != nil {
+            // The job ended before the device was on the list.
+            leave(device)
+        }
+    }
+
+    private func cause(_ signal: DeviceSignal, _ device: DeviceID) -> Problem {
+        switch signal {
+        case .unplugRequested:
+            Problem(
+                .unplugRequested,
+                "Somebody unbinds or unplugs \(device); the job was called off to let it go.",
+                Problem.Facts(device: device)
+            )
+        case .errorSignalled:
+            Problem(
+                .deviceFailed,
+                "\(device) signalled an unrecoverable error.",
+                Problem.Facts(device: device)
+            )
+        }
     }
 
     /// Ends the session of a device that somebody waits for.
@@ -57,7 +66,8 @@ extension Engine {
                 session,
                 .lost,
                 content == .empty ? .empty : .lost,
-                "Closed because the device was asked back by the kernel."
+                "Closed because the device was asked back by the kernel.",
+                .always
             )
         } catch {
             alert(device, .unplugRequested)

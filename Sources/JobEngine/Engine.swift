@@ -1,4 +1,4 @@
-internal import Glibc
+internal import Dispatch
 package import MigrationCore
 package import MigrationPorts
 package import StateTransfer
@@ -36,6 +36,10 @@ package final class Engine: Sendable {
     ///
     /// A leaf lock.
     let isStopping = Mutex(false)
+    /// Where the limits of jobs fire; they wait for a job's `writer` at most.
+    let timers = DispatchQueue(label: "ferry.timers")
+    /// Where a stop does its work.
+    let stopping = DispatchQueue(label: "ferry.stopping")
 
     /// Settles what an earlier daemon left, and opens the sessions that backends start with.
     ///
@@ -128,7 +132,10 @@ package final class Engine: Sendable {
         var record = record
         if let session { record.support = session.device.session.support }
         var lockedBy: JobID?
-        if case .job(let job)? = locks.holder(of: record.id) { lockedBy = job }
+        switch locks.holder(of: record.id) {
+        case .job(let job)?, .indeterminate(let job)?: lockedBy = job
+        default: break
+        }
         return DeviceView(
             record: record,
             session: session?.record,

@@ -27,8 +27,51 @@ final class ImageCatalogue: Sendable {
         return records.sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
     }
 
-    func beginUse(of id: ImageID, by job: JobID) {
-        _ = state.withLock { $0.users[id, default: []].insert(job) }
+    /// Keeps an image for a job that reads it.
+    ///
+    /// Whoever accepts no copy has it alone, and only as long as nothing was made of it. Throws
+    /// `invalid-field`, `copy-not-accepted`, `image-busy`.
+    func beginUse(
+        of id: ImageID,
+        by job: JobID,
+        isCopyAccepted: Bool
+    ) throws(Problem) {
+        enum Answer {
+            case taken
+            case missing
+            case copied
+            case used(JobID)
+        }
+        let answer: Answer = state.withLock { state in
+            guard let record = state.records[id] else { return .missing }
+            if !isCopyAccepted {
+                if record.sourceResumed { return .copied }
+                if let user = state.users[id]?.first { return .used(user) }
+            }
+            state.users[id, default: []].insert(job)
+            return .taken
+        }
+        var facts = Problem.Facts()
+        facts.image = id
+        switch answer {
+        case .taken: return
+        case .missing:
+            facts.pointer = "/image"
+            throw Problem(.invalidField, "There is no image \(id).", facts)
+        case .copied:
+            throw Problem(
+                .copyNotAccepted,
+                "The content of image \(id) ran on: restoring it makes a copy; say accept_copy.",
+                facts
+            )
+        case .used(let user):
+            facts.blockingJob = user
+            throw Problem(
+                .imageBusy,
+                "Job \(user) restores image \(id); a second restore makes a copy.",
+                facts
+            )
+        }
     }
 
     func endUse(of id: ImageID, by job: JobID) {

@@ -13,10 +13,12 @@ extension Job {
     }
 
     /// Notes a SET that returned.
-    mutating func note(_ device: DrivenDevice, _ side: Side, _ time: ArcTime) {
+    ///
+    /// It has no time when the device did not say where it began.
+    mutating func note(_ device: DrivenDevice, _ side: Side, _ time: ArcTime?) {
         let last = device.lastState
         withDevice(device.device, side) { entry in
-            entry.arcs.append(time)
+            if let time { entry.arcs.append(time) }
             if case .known(let state)? = last {
                 entry.vfioState = state
             } else {
@@ -31,6 +33,11 @@ extension Job {
             entry.content = content
             if case .known(let state)? = device.lastState { entry.vfioState = state }
         }
+    }
+
+    /// Notes the estimate of what STOP_COPY would give.
+    mutating func note(_ device: DrivenDevice, stopCopyByteCount: UInt64?) {
+        withDevice(device.device, .source) { $0.stopCopyBytes = stopCopyByteCount }
     }
 
     /// Notes what a pre-copy round found of a source.

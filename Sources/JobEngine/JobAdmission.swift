@@ -4,7 +4,7 @@ internal import StateTransfer
 
 /// Decides whether a job may begin, with every reason when it may not.
 ///
-/// Called with the job's devices locked, so that what it saw stays true.
+/// Called with the job's devices locked and its image in use, so that what it saw stays true.
 struct JobAdmission {
     let backends: Backends
     let sessions: SessionTable
@@ -53,9 +53,9 @@ struct JobAdmission {
                 plan: .save(try flags(of: source), after: after),
                 members: JobMembers(source: source, target: nil, image: nil, limiter: limiter)
             )
-        case .restore(let id, let members, let acceptCopy, let discard):
+        case .restore(let id, let members, _, let discard):
             let target = try target(members[0].target, discard: discard)
-            let image = try image(id, members[0], acceptCopy: acceptCopy)
+            let image = try image(id, members[0])
             try checkFit(image.members[0], target)
             return Admitted(
                 plan: .restore(try flags(of: target)),
@@ -85,7 +85,9 @@ struct JobAdmission {
         let session = try session(device)
         let content = session.record.content
         switch content {
-        case .live, .loaded: return session
+        case .live, .loaded:
+            try checkRuns(session)
+            return session
         case .lost:
             throw content.problem(
                 .contentLost,
@@ -101,6 +103,27 @@ struct JobAdmission {
                 "The session on \(device) has no content: there is nothing to move."
             )
         }
+    }
+
+    /// A source begins in RUNNING, and taking it anywhere lets it run until it is quiesced.
+    private func checkRuns(_ session: OpenSession) throws(Problem) {
+        let device = session.device.device
+        if let image = session.stoppedImage {
+            var facts = Problem.Facts(device: device)
+            facts.session = session.record.id
+            facts.image = image
+            throw Problem(
+                .copyNotAccepted,
+                "\(device) was stopped for image \(image), where its content goes on from: restore "
+                    + "that, onto \(device) too.",
+                facts
+            )
+        }
+        guard let state = session.device.lastState, state != .known(.running) else { return }
+        var facts = Problem.Facts(device: device)
+        facts.session = session.record.id
+        facts.reasons = ["The device is in \(state.kernelName)."]
+        throw Problem(.incompatible, "\(device) is not in RUNNING, where a source begins.", facts)
     }
 
     private func target(_ device: DeviceID, discard: Bool) throws(Problem) -> OpenSession {
@@ -209,8 +232,7 @@ struct JobAdmission {
 
     private func image(
         _ id: ImageID,
-        _ member: JobSpec.RestoreMember,
-        acceptCopy: Bool
+        _ member: JobSpec.RestoreMember
     ) throws(Problem) -> ImageRecord {
         guard let image = images.record(id) else {
             throw field(.invalidField, "/image", "There is no image \(id).")
@@ -224,15 +246,6 @@ struct JobAdmission {
                 "/devices/0/source",
                 "Image \(id) has no state of \(source).",
                 source
-            )
-        }
-        guard !image.sourceResumed || acceptCopy else {
-            var facts = Problem.Facts()
-            facts.image = id
-            throw Problem(
-                .copyNotAccepted,
-                "The source of image \(id) ran on: restoring it makes a copy; say accept_copy.",
-                facts
             )
         }
         return image

@@ -53,10 +53,10 @@ final class JobMembers: Sendable {
     var writer: ImageWriter? { state.withLock { $0.writer } }
     var reader: ImageReader? { state.withLock { $0.reader } }
 
-    /// The image a save made, once it is in the catalogue of the store.
+    /// The image a save made.
     var sealed: ImageRecord? { state.withLock { $0.sealed } }
 
-    func setSealed(_ image: ImageRecord) { state.withLock { $0.sealed = image } }
+    func setSealed(_ image: ImageRecord?) { state.withLock { $0.sealed = image } }
     func setWriter(_ writer: ImageWriter) { state.withLock { $0.writer = writer } }
     func setReader(_ reader: ImageReader) { state.withLock { $0.reader = reader } }
 

@@ -6,8 +6,14 @@ extension JobRunner {
     func set(_ side: Side, _ target: DeviceState) -> TransferEvent {
         do throws(ActionFailure) {
             let device = try session(side).device
-            let current = try currentState(device, side)
-            if current != target { try set(device, side, current, target) }
+            switch try currentState(device, side) {
+            case .known(target): break
+            case .known(let current): try set(device, side, current, target)
+            case .unknown(let number):
+                // Only the way back may lead out of where a driver stopped on its way.
+                guard job.isDecided else { throw strange(device, side, number) }
+                try set(device, side, nil, target)
+            }
             return .done
         } catch {
             return error.event
@@ -17,18 +23,20 @@ extension JobRunner {
     private func set(
         _ device: DrivenDevice,
         _ side: Side,
-        _ current: DeviceState,
+        _ current: DeviceState?,
         _ target: DeviceState
     ) throws(ActionFailure) {
         let arc = Problem.ArcNames(from: current, to: target)
         try journal(.intent(action: "set", device: device.device, arc: arc))
         let report = device.set(target, from: current)
-        let time = ArcTime(
-            from: current,
-            to: target,
-            nanoseconds: report.nanoseconds,
-            errno: report.failure?.problem.facts.errno
-        )
+        let time = current.map {
+            ArcTime(
+                from: $0,
+                to: target,
+                nanoseconds: report.nanoseconds,
+                errno: report.failure?.problem.facts.errno
+            )
+        }
         if let (problem, state) = report.failure {
             job.recordAnyway(
                 [.failed(action: "set", device: device.device, arc: arc, problem: problem)]
@@ -60,7 +68,7 @@ extension JobRunner {
             } catch {
                 job.recordAnyway(
                     [.failed(action: "reset", device: device.device, arc: nil, problem: error)])
-                throw ActionFailure(error, side: side, state: device.lastState)
+                throw ActionFailure(error, side: side, state: device.reportedState())
             }
             let nanoseconds = clock.monotonicNanoseconds() - startedAt
             let record = session.update {
@@ -88,6 +96,8 @@ extension JobRunner {
     func close(_ side: Side) -> TransferEvent {
         do throws(ActionFailure) {
             let session = try session(side)
+            let device = session.device.device
+            job.recordAnyway([.intent(action: "close", device: device, arc: nil)])
             session.device.close()
             let now = clock.timestamp()
             let record = session.update {
@@ -120,15 +130,28 @@ extension JobRunner {
     private func currentState(
         _ device: DrivenDevice,
         _ side: Side
-    ) throws(ActionFailure) -> DeviceState {
+    ) throws(ActionFailure) -> ReportedState {
         do throws(Problem) {
             return try device.currentState()
         } catch {
-            // A device that was reset behind us is, for the machine, like one in ERROR: nothing of
-            // its content is left to be taken anywhere.
-            let state = error.code == .contentLost ? .known(.error) : device.lastState
-            throw ActionFailure(error, side: side, state: state)
+            // A device that was reset behind us, or is gone, is for the machine like one in ERROR:
+            // nothing of its content is left to be taken anywhere.
+            let isLost = error.code == .contentLost || error.code == .deviceGone
+            throw ActionFailure(error, side: side, state: isLost ? .known(.error) : nil)
         }
+    }
+
+    private func strange(
+        _ device: DrivenDevice,
+        _ side: Side,
+        _ number: UInt32
+    ) -> ActionFailure {
+        let problem = Problem(
+            .deviceFailed,
+            "\(device.device) is in a state Ferry does not know: \(number).",
+            Problem.Facts(device: device.device)
+        )
+        return ActionFailure(problem, side: side, state: .unknown(number))
     }
 
     private func journal(

@@ -23,27 +23,44 @@ extension JobRunner {
         try naming { () throws(Problem) in try members.writer?.discard() }
     }
 
-    func sealImage() throws(ActionFailure) {
-        try naming { () throws(Problem) in
-            guard let writer = members.writer, let pump = members.pump else {
-                throw Problem(.internalError, "The save has written no image.")
+    /// Makes the image durable.
+    ///
+    /// The line of its outcome comes with the catalogue's entry in one transaction, so that a save
+    /// that is taken back never leaves an image, nor an image a save that is not known to be done.
+    func sealImage() -> TransferEvent {
+        plain(.sealImage) { () throws(ActionFailure) in
+            try naming { () throws(Problem) in
+                guard let writer = members.writer, let pump = members.pump else {
+                    throw Problem(.internalError, "The save has written no image.")
+                }
+                let image = try imageRecord(try pump.end())
+                try writer.seal(image)
+                members.setSealed(image)
             }
-            let image = try imageRecord(try pump.end())
-            try writer.seal(image)
+        } concludedBy: { line throws(Problem) in
+            guard let image = members.sealed else { return }
             let event = Event(at: clock.timestamp(), topic: .imageChanged(image.id, exists: true))
             do throws(Problem) {
                 try job.record(
-                    [],
+                    [line],
                     .machine,
                     with: StoreChange(savedImages: [image], events: [event])
                 ) { $0.image = image.id }
             } catch {
                 // An image that the catalogue does not know must not stay behind.
+                members.setSealed(nil)
                 try? images.delete(image.id)
                 throw error
             }
-            members.setSealed(image)
         }
+    }
+
+    /// What the commit of a restore says of its image: from then on its content may run, so that
+    /// the next restore of it makes a copy.
+    func imageInUse() -> StoreChange {
+        guard var image = members.image else { return StoreChange() }
+        image.sourceResumed = true
+        return StoreChange(savedImages: [image])
     }
 
     private func imageRecord(_ end: EndRecord) throws(Problem) -> ImageRecord {
@@ -78,7 +95,7 @@ extension JobRunner {
             let end = try pump.end()
             try members.reader?.finish(end)
             let state = try target.currentState()
-            guard state == .stop else {
+            guard state == .known(.stop) else {
                 throw Problem(
                     .deviceFailed,
                     "\(target.device) says \(state.kernelName) after its load, not STOP.",

@@ -7,6 +7,17 @@ extension JobRunner {
     /// How long a round waits when the device has nothing new.
     private static let idleRoundNanoseconds: UInt64 = 50_000_000
 
+    /// Shows how much there is to move, before any of it has moved.
+    func sampleSize() {
+        guard job.spec.work.kind != .reset, !job.isInterrupted else { return }
+        let device = members.source?.device
+        let byteCount = members.image?.byteCount ?? device?.stopCopyByteCount()
+        job.sample { record, progress in
+            progress.remainingByteCount = byteCount ?? 0
+            if let device { record.note(device, stopCopyByteCount: byteCount) }
+        }
+    }
+
     func preCopyRound() -> TransferEvent {
         do throws(ActionFailure) {
             let device = try session(.source).device
@@ -90,7 +101,7 @@ extension JobRunner {
             throw failure(error, device)
         }
         rate.note(drained)
-        if drained.outcome == .stopped, job.isInterrupted { throw stopped }
+        if job.isInterrupted { throw stopped }
         return drained
     }
 

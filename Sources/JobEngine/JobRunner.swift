@@ -13,7 +13,6 @@ struct JobRunner {
     let kernelRelease: String
     let meter: RateMeter
     let rate = BusyRate()
-    private let deadline: UInt64
 
     init(
         job: ActiveJob,
@@ -30,13 +29,12 @@ struct JobRunner {
         self.clock = clock
         self.kernelRelease = kernelRelease
         self.meter = RateMeter(clock: clock)
-        let limit = min(job.spec.limits.completionTimeoutSeconds, 1_000_000_000)
-        self.deadline = clock.monotonicNanoseconds() + limit * 1_000_000_000
     }
 
     /// Runs the job to its end, which the caller writes down.
     func run() -> TransferOutcome {
         var stopwatch = PhaseStopwatch()
+        sampleSize()
         var instruction = job.firstInstruction
         while true {
             switch instruction {
@@ -58,8 +56,7 @@ struct JobRunner {
     }
 
     private func perform(_ action: TransferAction) -> TransferEvent {
-        checkDeadline()
-        return switch action {
+        switch action {
         case .set(let side, let state): set(side, state)
         case .preCopyRound: preCopyRound()
         case .drain: drain()
@@ -70,14 +67,16 @@ struct JobRunner {
         case .createImage: plain(action) { () throws(ActionFailure) in try createImage() }
         case .confirmLoaded: plain(action) { () throws(ActionFailure) in try confirmLoaded() }
         case .discardImage: plain(action) { () throws(ActionFailure) in try discardImage() }
-        case .sealImage: plain(action) { () throws(ActionFailure) in try sealImage() }
-        case .commit: decide(.commit) { $0.mayRun = .target }
+        case .sealImage: sealImage()
+        case .commit: decide(.commit, with: imageInUse()) { $0.mayRun = .target }
         case .abort(let cause): decide(.abort(cause)) { _ in }
         }
     }
 
-    /// Shows a new phase. It is stored with the action's own first line, so that the downtime has
-    /// no transaction more for it; pre-copy rounds have no lines, and their readers are woken here.
+    /// Shows a new phase.
+    ///
+    /// It is stored with the action's own first line, so that the downtime has no transaction more
+    /// for it; pre-copy rounds have no lines, and their readers are woken here.
     private func show(_ step: TransferStep, _ stopwatch: PhaseStopwatch) {
         let change = { (record: inout Job) in
             record.phase = step.phase
@@ -90,23 +89,20 @@ struct JobRunner {
         }
     }
 
-    private func checkDeadline() {
-        guard clock.monotonicNanoseconds() > deadline else { return }
-        let seconds = job.spec.limits.completionTimeoutSeconds
-        _ = job.interrupt(Problem(.timedOut, "The job was not complete after \(seconds) s."))
-    }
-
     // MARK: Journal
 
     /// An action on no single device: intent, effect, outcome.
+    ///
+    /// `conclude` writes the line of the outcome.
     func plain(
         _ action: TransferAction,
-        _ effect: () throws(ActionFailure) -> Void
+        _ effect: () throws(ActionFailure) -> Void,
+        concludedBy conclude: (JournalEntry.Line) throws(Problem) -> Void
     ) -> TransferEvent {
         let startedAt = clock.monotonicNanoseconds()
         do throws(ActionFailure) {
             try naming { () throws(Problem) in
-                try conclude(.intent(action: action.name, device: nil, arc: nil))
+                try self.conclude(.intent(action: action.name, device: nil, arc: nil))
             }
             try effect()
             let nanoseconds = clock.monotonicNanoseconds() - startedAt
@@ -123,13 +119,22 @@ struct JobRunner {
         }
     }
 
+    /// An action on no single device, with an outcome that needs nothing beside its line.
+    func plain(
+        _ action: TransferAction,
+        _ effect: () throws(ActionFailure) -> Void
+    ) -> TransferEvent {
+        plain(action, effect) { line throws(Problem) in try conclude(line) }
+    }
+
     /// A line that decides: writing it is the effect.
     private func decide(
         _ line: JournalEntry.Line,
+        with extra: StoreChange = StoreChange(),
         _ change: (inout Job) -> Void
     ) -> TransferEvent {
         do throws(Problem) {
-            try job.record([line], .machine, change)
+            try job.record([line], .machine, with: extra, change)
             return .done
         } catch {
             return .failed(error, side: nil, state: nil)
@@ -138,12 +143,13 @@ struct JobRunner {
 
     /// Writes a line, with what it changed.
     ///
-    /// On the way back nothing waits for the store.
+    /// What follows a decision waits for no store: the record of the decision is the durable
+    /// intent of it all, and a restart that finds nothing more calls the rest unknown.
     func conclude(
         _ line: JournalEntry.Line,
         _ change: (inout Job) -> Void = { _ in }
     ) throws(Problem) {
-        if job.isRollingBack {
+        if job.isDecided {
             job.recordAnyway([line], with: StoreChange(), change)
         } else {
             try job.record([line], with: StoreChange(), change)

@@ -7,24 +7,35 @@ final class OpenSession: Sendable {
     let device: DrivenDevice
     /// What the inventory said of the device when it was opened.
     let facts: DeviceRecord
-    /// Guards the record.
+    private struct State {
+        var record: SessionRecord
+        var stoppedImage: ImageID?
+    }
+
+    /// Guards what is known of the session, never a call into the device.
     ///
     /// A leaf.
-    private let guardedRecord: Mutex<SessionRecord>
+    private let state: Mutex<State>
 
     init(_ record: SessionRecord, _ device: DrivenDevice, facts: DeviceRecord) {
         self.device = device
         self.facts = facts
-        self.guardedRecord = Mutex(record)
+        self.state = Mutex(State(record: record))
     }
 
-    var record: SessionRecord { guardedRecord.withLock { $0 } }
+    var record: SessionRecord { state.withLock { $0.record } }
+
+    /// The image for which the device was stopped: it is where the content goes on from, and the
+    /// device itself must not run again beside it.
+    var stoppedImage: ImageID? { state.withLock { $0.stoppedImage } }
+
+    func setStoppedImage(_ image: ImageID?) { state.withLock { $0.stoppedImage = image } }
 
     /// Changes the record and returns it for the store.
     func update(_ change: (inout SessionRecord) -> Void) -> SessionRecord {
-        guardedRecord.withLock { record in
-            change(&record)
-            return record
+        state.withLock { state in
+            change(&state.record)
+            return state.record
         }
     }
 }
@@ -62,7 +73,7 @@ final class SessionTable: Sendable {
     func end(_ session: OpenSession) {
         let record = session.record
         state.withLock { state in
-            state.open[record.id] = nil
+            guard state.open.removeValue(forKey: record.id) != nil else { return }
             if state.byDevice[record.device] == record.id { state.byDevice[record.device] = nil }
             state.ended.append(record)
             if state.ended.count > Self.endedLimit { state.ended.removeFirst() }

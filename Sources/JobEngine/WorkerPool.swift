@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import MigrationCore
 internal import Synchronization
 
 /// The threads that jobs block: N serial queues without a target, leased one at a time.
@@ -13,15 +14,20 @@ final class WorkerPool: Sendable {
         let queue: DispatchQueue
     }
 
+    /// Told once: with a worker, or with nil when the job was withdrawn before it had one.
+    typealias Answer = @Sendable (Lease?) -> Void
+
     private struct State {
         var free: [Int]
         /// Who waits for a worker, in the order they came.
-        var waiting: [@Sendable (Lease) -> Void] = []
+        var waiting: [(job: JobID, answer: Answer)] = []
+        /// Places reserved, waiting or working.
+        var placesTaken = 0
     }
 
     let workerCount: Int
     private let queues: [DispatchQueue]
-    private let waitingLimit: Int
+    private let placeCount: Int
     /// Guards who has which worker.
     ///
     /// A leaf: nothing is called while it is held.
@@ -29,37 +35,54 @@ final class WorkerPool: Sendable {
 
     init(workerCount: Int, waitingLimit: Int) {
         self.workerCount = workerCount
-        self.waitingLimit = waitingLimit
+        self.placeCount = workerCount + waitingLimit
         self.queues = (0..<workerCount).map { DispatchQueue(label: "ferry.worker.\($0)") }
         self.state = Mutex(State(free: Array((0..<workerCount).reversed())))
     }
 
     var busyCount: Int { state.withLock { workerCount - $0.free.count } }
 
-    /// Calls `granted` with a worker, now or when one is free.
+    /// Takes a place for a job, to work or to wait.
     ///
-    /// False when too many wait already.
-    func lease(_ granted: @escaping @Sendable (Lease) -> Void) -> Bool {
-        enum Answer {
-            case now(Int)
-            case later
-            case full
+    /// False when all are taken.
+    func reserve() -> Bool {
+        state.withLock { state in
+            guard state.placesTaken < placeCount else { return false }
+            state.placesTaken += 1
+            return true
         }
-        let answer: Answer = state.withLock { state in
-            if let index = state.free.popLast() { return .now(index) }
-            guard state.waiting.count < waitingLimit else { return .full }
-            state.waiting.append(granted)
-            return .later
+    }
+
+    /// Gives back a place that came to nothing.
+    func giveBackPlace() { state.withLock { $0.placesTaken -= 1 } }
+
+    /// Turns a reserved place into a worker, now or when one is free.
+    func lease(for job: JobID, _ answer: @escaping Answer) {
+        let index: Int? = state.withLock { state in
+            if let index = state.free.popLast() { return index }
+            state.waiting.append((job, answer))
+            return nil
         }
-        if case .now(let index) = answer { granted(lease(of: index)) }
-        if case .full = answer { return false }
-        return true
+        if let index { answer(lease(of: index)) }
+    }
+
+    /// Ends a job's wait for a worker; false when it does not wait.
+    @discardableResult
+    func withdraw(_ job: JobID) -> Bool {
+        let answer: Answer? = state.withLock { state in
+            guard let index = state.waiting.firstIndex(where: { $0.job == job }) else { return nil }
+            state.placesTaken -= 1
+            return state.waiting.remove(at: index).answer
+        }
+        answer?(nil)
+        return answer != nil
     }
 
     /// Gives a worker back; the one who waits longest has it next.
     func release(_ lease: Lease) {
-        let next: (@Sendable (Lease) -> Void)? = state.withLock { state in
-            guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
+        let next: Answer? = state.withLock { state in
+            state.placesTaken -= 1
+            guard state.waiting.isEmpty else { return state.waiting.removeFirst().answer }
             state.free.append(lease.index)
             return nil
         }
