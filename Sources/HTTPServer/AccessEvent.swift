@@ -27,6 +27,9 @@ internal import ManagementAPI
         unsafe self.partByteCount = partByteCount
     }
 
+    /// How long the request line and the headers are.
+    var headByteCount: Int { unsafe ferry_http_head_size(connection) }
+
     func head(target: [UInt8]) throws(HeadFault) -> RequestHead {
         try unsafe RequestHead(
             of: connection,

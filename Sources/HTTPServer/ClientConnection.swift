@@ -47,6 +47,20 @@ final class ClientConnection: Sendable {
         Glibc.shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
+    /// Lets go of a request whose client has hung up while it waits.
+    ///
+    /// libmicrohttpd does not look at a connection that is suspended, so a client that asks for a
+    /// long wait and goes away would hold its place to the end. Called by the registry only.
+    func releaseIfAbandoned() {
+        guard let exchange = current, exchange.isSuspended else { return }
+        var byte: UInt8 = 0
+        let flags = Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)
+        let count = unsafe recv(descriptor, &byte, 1, flags)
+        let isGone = count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
+        // Nobody reads it: libmicrohttpd wakes up, finds the end of the stream, and closes.
+        if isGone { exchange.answer(APIResponse(status: 503, headers: [], body: [])) }
+    }
+
     /// A second descriptor of the socket, to read from after libmicrohttpd has closed its own.
     func duplicate() -> Int32? {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
@@ -87,7 +101,7 @@ final class ClientConnection: Sendable {
 final class ConnectionRegistry: Sendable {
     /// Guards the set, and with it that a descriptor is not closed while it is cut off.
     ///
-    /// Taken before a connection's lock, never held around a call of libmicrohttpd.
+    /// Taken before a connection's lock, and before an exchange's.
     private let connections = Mutex<[ObjectIdentifier: ClientConnection]>([:])
 
     func insert(_ connection: ClientConnection) {
@@ -105,6 +119,13 @@ final class ConnectionRegistry: Sendable {
         let now = MonotonicTime.now
         connections.withLock { connections in
             for connection in connections.values { connection.cutOff(at: now) }
+        }
+    }
+
+    /// Lets go of the requests of clients that have hung up.
+    func releaseAbandoned() {
+        connections.withLock { connections in
+            for connection in connections.values { connection.releaseIfAbandoned() }
         }
     }
 }

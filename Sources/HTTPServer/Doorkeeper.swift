@@ -112,6 +112,7 @@ final class Doorkeeper: Sendable {
             drainWakeup()
             farewells.read()
             connections.cutOffLate()
+            connections.releaseAbandoned()
             isResting = false
             if door != nil, polled.last?.revents != 0 { isResting = !acceptAll(into: daemon) }
         }
@@ -135,9 +136,10 @@ final class Doorkeeper: Sendable {
             case .failure(let error):
                 switch error.number {
                 case EAGAIN: return true
-                case EMFILE, ENFILE, ENOBUFS, ENOMEM: return false
-                // A client that is gone already, or an error of the network it came by.
-                default: continue
+                // A client that is gone already.
+                case EINTR, ECONNABORTED, EPROTO: continue
+                // Nothing left to let anybody in with (EMFILE, ENOMEM): asking on would spin.
+                default: return false
                 }
             }
         }

@@ -61,6 +61,10 @@ final class Exchange: Sendable {
         }
     }
 
+    var isSuspended: Bool {
+        phase.withLock { if case .suspended = $0 { true } else { false } }
+    }
+
     func didReadHead(_ head: RequestHead) {
         incoming.withLock {
             $0.head = head

@@ -10,7 +10,11 @@ extension HTTPServer {
         /// More clients than these wait in the listening socket's backlog.
         package var connectionLimit = 512
         package var threadCount = 2
-        /// libmicrohttpd's memory for one connection: the head of a request must fit.
+        /// A request line with headers longer than this is refused with 431.
+        package var headByteLimit = 32_768
+        /// libmicrohttpd's memory for one connection.
+        ///
+        /// A head that does not even fit in here is answered by libmicrohttpd itself, in HTML.
         package var connectionMemoryByteCount = 65_536
         /// From connecting, or from the request line, to the end of the headers.
         package var headTimeout = Duration.seconds(10)

@@ -21,16 +21,16 @@ extension RequestHead {
         var walk = unsafe HeadWalk(base: UnsafeRawPointer(method), byteCount: size)
         let methodBytes = unsafe bytes(method)
         guard !methodBytes.isEmpty, methodBytes.allSatisfy(\.isTokenCharacter) else {
-            throw HeadFault("the method is not a token")
+            throw HeadFault("The method is not a token.")
         }
         guard target.first == UInt8(ascii: "/"), target.allSatisfy(\.isTargetCharacter) else {
-            throw HeadFault("the request target must be a path of visible ASCII characters")
+            throw HeadFault("The request target must be a path of visible ASCII characters.")
         }
         let versionBytes = unsafe bytes(version)
         unsafe walk.take(method, methodBytes.count, separatorCount: 1)
         unsafe walk.take(url, target.count, separatorCount: 1)
         unsafe walk.take(version, versionBytes.count, separatorCount: 2)
-        guard walk.isUnbroken else { throw HeadFault("the request line is malformed") }
+        guard walk.isUnbroken else { throw HeadFault("The request line is malformed.") }
         let lines = HeaderLines()
         unsafe MHD_get_connection_values_n(
             connection,
@@ -39,7 +39,7 @@ extension RequestHead {
             Unmanaged.passUnretained(lines).toOpaque()
         )
         self.headers = try lines.read(&walk)
-        guard walk.isAtEnd else { throw HeadFault("a header line is malformed") }
+        guard walk.isAtEnd else { throw HeadFault("A header line is malformed.") }
         let (path, query) = Self.split(target)
         self.method = String(decoding: methodBytes, as: UTF8.self)
         self.isHTTP11 = versionBytes == Array("HTTP/1.1".utf8)
@@ -120,17 +120,17 @@ extension RequestHead {
             unsafe walk.take(line.name, line.nameByteCount, separatorCount: 1)
             walk.skipBlanks()
             unsafe walk.take(line.value, line.valueByteCount, separatorCount: 2)
-            guard walk.isUnbroken else { throw HeadFault("a header line is malformed") }
+            guard walk.isUnbroken else { throw HeadFault("A header line is malformed.") }
             let name = unsafe UnsafeRawBufferPointer(start: line.name, count: line.nameByteCount)
             guard unsafe !name.isEmpty, unsafe name.allSatisfy(\.isTokenCharacter) else {
-                throw HeadFault("a header's name is not a token")
+                throw HeadFault("A header's name is not a token.")
             }
             let value = unsafe UnsafeRawBufferPointer(start: line.value, count: line.valueByteCount)
             let text = unsafe String(decoding: name, as: UTF8.self).lowercased()
             guard unsafe value.allSatisfy(\.isFieldCharacter),
                 let content = unsafe String(validating: value, as: UTF8.self)
             else {
-                throw HeadFault("the value of \(text) has characters that no header may have")
+                throw HeadFault("The value of \(text) has characters that no header may have.")
             }
             headers.append((text, Self.trimmed(content)))
         }

@@ -17,10 +17,10 @@ struct RequestRules: Sendable {
     /// Why a request is refused; nil when it is not.
     func refusal(of head: RequestHead, caller: Caller) -> TransportRefusal? {
         for name in Self.singletons where head.headers.count(where: { $0.name == name }) > 1 {
-            return .badRequest("the header \(name) is there more than once")
+            return .badRequest("The header \(name) is there more than once.")
         }
         if head.isHTTP11, head["host"] == nil {
-            return .badRequest("an HTTP/1.1 request must have a Host header")
+            return .badRequest("An HTTP/1.1 request must have a Host header.")
         }
         return framing(of: head) ?? expectation(of: head) ?? origin(of: head, caller)
     }
@@ -35,15 +35,15 @@ struct RequestRules: Sendable {
     private func framing(of head: RequestHead) -> TransportRefusal? {
         if let coding = head["transfer-encoding"] {
             guard head["content-length"] == nil else {
-                return .badRequest("Transfer-Encoding and Content-Length exclude each other")
+                return .badRequest("Transfer-Encoding and Content-Length exclude each other.")
             }
             guard head.isHTTP11, coding.lowercased() == "chunked" else {
-                return .badRequest("the only transfer coding is chunked, and of HTTP/1.1")
+                return .badRequest("The only transfer coding is chunked, and of HTTP/1.1.")
             }
         }
         guard head["content-length"] != nil else { return nil }
         guard let byteCount = head.declaredByteCount else {
-            return .badRequest("Content-Length is not a number")
+            return .badRequest("Content-Length is not a number.")
         }
         return byteCount > UInt64(bodyByteLimit) ? .bodyTooLarge(limit: bodyByteLimit) : nil
     }

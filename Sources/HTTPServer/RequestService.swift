@@ -97,6 +97,9 @@ final class RequestService: Sendable {
     }
 
     private func readHead(of exchange: Exchange, _ event: AccessEvent) -> MHD_Result {
+        guard event.headByteCount <= options.headByteLimit else {
+            return refuseAtOnce(exchange, .headersTooLarge(limit: options.headByteLimit), event)
+        }
         do {
             let head = try event.head(target: exchange.target)
             let refusal =

@@ -54,6 +54,8 @@ package struct APIResponse: Sendable {
 package enum TransportRefusal: Hashable, Sendable {
     /// The body is, or says it will be, longer than this many bytes.
     case bodyTooLarge(limit: Int)
+    /// The request line and the headers are longer than this many bytes.
+    case headersTooLarge(limit: Int)
     /// Headers that no two parsers read alike, or that are missing: what is wrong, in words.
     case badRequest(String)
     case unknownExpectation(String)

@@ -80,6 +80,8 @@ extension TransportRefusal {
         switch self {
         case .bodyTooLarge(let limit):
             Problem(.payloadTooLarge, "A request body has at most \(limit) bytes.")
+        case .headersTooLarge(let limit):
+            Problem(.headersTooLarge, "The head of a request has at most \(limit) bytes.")
         case .badRequest(let what): Problem(.badRequest, what)
         case .unknownExpectation(let what):
             Problem(.expectationFailed, "Ferry does not know the expectation \(what.prefix(64))")

@@ -89,6 +89,19 @@ import Testing
         #expect(server.requests.seen.isEmpty)
     }
 
+    @Test("a head that is too long is refused in our own words")
+    func longHead() throws {
+        let server = try ServerUnderTest { $0.headByteLimit = 1000 }
+        let filler = "X: \(String(repeating: "y", count: 1000))\r\n"
+        let answer = try #require(try server.connect().ask("GET", "/h", headers: filler))
+        #expect(answer.status == 431)
+        #expect(answer.body == "/h: headersTooLarge(limit: 1000)")
+        #expect(server.requests.seen.isEmpty)
+        let big = "X: \(String(repeating: "y", count: 32_000))\r\n"
+        let roomy = try ServerUnderTest()
+        #expect(try roomy.connect().ask("GET", "/h", headers: big)?.status == 200)
+    }
+
     @Test("an expectation other than 100-continue is refused by its name")
     func expectation() throws {
         let server = try ServerUnderTest()

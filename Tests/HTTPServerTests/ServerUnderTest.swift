@@ -90,6 +90,7 @@ final class ServerUnderTest: Sendable {
         let status =
             switch refusal {
             case .bodyTooLarge: 413
+            case .headersTooLarge: 431
             case .unknownExpectation: 417
             case .foreignHost, .foreignOrigin: 403
             case .shuttingDown: 503

@@ -71,6 +71,20 @@ import Testing
         #expect(try server.connect().ask("GET", "/next")?.body == "GET /next 0:")
     }
 
+    @Test("a client that hangs up while it waits gives its place free")
+    func abandoned() throws {
+        let directory = try ScratchDirectory()
+        for listener in ["tcp:127.0.0.1:0", "unix:\(directory.path)/s"] {
+            let server = try ServerUnderTest(listener) { $0.connectionLimit = 1 }
+            do {
+                let client = try server.connect()
+                try client.send("GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                _ = try server.requests.takeHeld()
+            }
+            #expect(try server.connect().ask("GET", "/next")?.body == "GET /next 0:")
+        }
+    }
+
     @Test("a request that waits for its answer is not cut off, whatever the timeouts")
     func waiting() throws {
         let server = try ServerUnderTest {
