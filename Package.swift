@@ -85,7 +85,8 @@ let package = Package(
         program(
             "ferryd",
             [
-                "JSONCoding", "HTTPServer", "ManagementAPI", "JobEngine", "JobStore", "StateTransfer",
+                "JSONCoding", "HTTPServer", "ManagementAPI", "JobEngine", "JobStore",
+                "StateTransfer",
                 "SimulatedDevices", "VFIODevices", "MigrationPorts", "MigrationCore", "SystemIO",
                 argumentParser, .product(name: "Logging", package: "swift-log"),
             ]

@@ -17,7 +17,9 @@ final class Termination: Sendable {
     private let logger: Logger
     private let queue = DispatchQueue(label: "ferryd.signals")
     private let ended = DispatchSemaphore(value: 0)
-    /// Guards how far the end has come. A leaf.
+    /// Guards how far the end has come.
+    ///
+    /// A leaf.
     private let stage = Mutex(Stage.serving)
 
     init(_ daemon: Daemon, _ logger: Logger) {

@@ -25,7 +25,8 @@ struct EngineJobTests {
         let fixture = try EngineFixture("\(profile):count=2,state=4MiB,seed=7")
         let before = try fixture.digest("sim-0")
         let save = try await fixture.run(
-            JobSpec(work: .save(sources: [try fixture.id("sim-0")], after: .run)))
+            JobSpec(work: .save(sources: [try fixture.id("sim-0")], after: .run))
+        )
         #expect(save.job.state == .succeeded)
         #expect(try fixture.content("sim-0") == .live)
         let image = try #require(save.job.image)
@@ -37,7 +38,8 @@ struct EngineJobTests {
     @Test("a driver's EIO before the commit is reported and rolled back")
     func fault() async throws {
         let fixture = try EngineFixture(
-            "mlx5:count=2,state=4MiB,fault=arc:PRE_COPY_P2P-STOP_COPY:EIO:1")
+            "mlx5:count=2,state=4MiB,fault=arc:PRE_COPY_P2P-STOP_COPY:EIO:1"
+        )
         let before = try fixture.digest("sim-0")
         let view = try await fixture.run(try fixture.migration())
         let problem = try #require(view.job.state.problem)

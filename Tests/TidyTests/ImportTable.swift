@@ -27,9 +27,8 @@ enum ImportTable {
         "ferryctl": ["APIClient", "APISchema", "ArgumentParser", "JSONCoding"],
         "ferryd": [
             "ArgumentParser", "HTTPServer", "JSONCoding", "JobEngine", "JobStore", "Logging",
-            "ManagementAPI",
-            "MigrationCore", "MigrationPorts", "SimulatedDevices", "StateTransfer", "SystemIO",
-            "VFIODevices",
+            "ManagementAPI", "MigrationCore", "MigrationPorts", "SimulatedDevices", "StateTransfer",
+            "SystemIO", "VFIODevices",
         ],
     ]
 
