@@ -102,6 +102,28 @@ struct ContractTests {
         #expect(contract.names(ofSchema: "Job", property: "state") == states.map(\.name))
     }
 
+    @Test("every kind of journal line is in the contract")
+    func journalLines() throws {
+        let problem = Problem(.internalError, "")
+        let lines: [JournalEntry.Line] = [
+            .accepted, .intent(action: "", device: nil, arc: nil),
+            .done(action: "", device: nil, arc: nil, nanoseconds: 1),
+            .failed(action: "", device: nil, arc: nil, problem: problem), .cancelRequested,
+            .switchoverRequested, .abort(problem), .commit, .finished(state: ""),
+            .recovered(note: ""), .unreadable(reason: ""),
+        ]
+        let job = try #require(JobID("job-1"))
+        let names = lines.map { line in
+            let entry = JournalEntry(
+                at: Timestamp(millisecondsSinceEpoch: 0),
+                phase: nil,
+                line: line
+            )
+            return JournalLineDTO(StoredJournalEntry(sequence: 1, entry: entry), of: job).line
+        }
+        #expect(contract.names(ofSchema: "JournalLine", property: "line") == names)
+    }
+
     @Test("the examples are documents that are read and written back as they are")
     func examples() throws {
         let readers: [String: ([UInt8]) throws -> [UInt8]] = [

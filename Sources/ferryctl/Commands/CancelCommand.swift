@@ -1,0 +1,29 @@
+internal import APIClient
+internal import ArgumentParser
+
+struct CancelCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cancel",
+        abstract: "Cancel a job before its commit; its source runs on."
+    )
+
+    @Argument(help: "The job.")
+    var id: String
+
+    @OptionGroup var waiting: WaitOptions
+    @OptionGroup var options: ServerOptions
+
+    func run() throws {
+        try options.run { client, printer throws(ClientProblem) in
+            let job = try client.cancelJob(id)
+            let status = try JobFollower(client: client, printer: printer)
+                .finish(job, wait: waiting.wait)
+            // To be cancelled is what was asked for.
+            switch status {
+            case .jobCancelled: return .success
+            case .success where waiting.wait: return .jobFailed
+            default: return status
+            }
+        }
+    }
+}

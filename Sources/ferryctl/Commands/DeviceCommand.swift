@@ -1,0 +1,25 @@
+internal import APIClient
+internal import ArgumentParser
+
+struct DeviceCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "device",
+        abstract: "Show a device."
+    )
+
+    @Argument(help: "The device.")
+    var id: String
+
+    @Flag(help: "Open it to ask for its migration support. This may reset an idle device.")
+    var probe = false
+
+    @OptionGroup var options: ServerOptions
+
+    func run() throws {
+        try options.run { client, printer throws(ClientProblem) in
+            let device = try probe ? client.probeDevice(id) : client.device(id)
+            printer.show(device, DeviceReport.text(device))
+            return .success
+        }
+    }
+}

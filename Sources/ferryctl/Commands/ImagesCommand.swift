@@ -1,0 +1,19 @@
+internal import APIClient
+internal import ArgumentParser
+
+struct ImagesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "images",
+        abstract: "List the images."
+    )
+
+    @OptionGroup var options: ServerOptions
+
+    func run() throws {
+        try options.run { client, printer throws(ClientProblem) in
+            let images = try client.images()
+            printer.show(list: images, ImageReport.table(images))
+            return .success
+        }
+    }
+}

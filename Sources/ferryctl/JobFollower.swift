@@ -1,0 +1,59 @@
+internal import APIClient
+internal import APISchema
+
+/// Stays with a job until it has ended, by long polls, and shows how far it is to whoever watches.
+struct JobFollower {
+    let client: APIClient
+    let printer: Printer
+
+    /// A long poll answers when the job changes; progress alone does not wake it, so a person who
+    /// watches gets an answer each second.
+    private var waitSeconds: Int { Terminal.standardError.isInteractive ? 1 : 30 }
+
+    /// Shows the job as it was accepted, or its end when it is to be waited for.
+    func finish(_ job: JobDTO, wait: Bool) throws(ClientProblem) -> ExitStatus {
+        guard wait else {
+            printer.show(job, JobReport.end(of: job))
+            return .success
+        }
+        let ended = try follow(job)
+        printer.show(ended, JobReport.end(of: ended))
+        if let error = ended.error { printer.report(error) }
+        return ExitStatus(endOf: ended)
+    }
+
+    /// The job when nothing more happens to it.
+    func follow(_ job: JobDTO) throws(ClientProblem) -> JobDTO {
+        let line = ProgressLine()
+        var job = job
+        while !job.isFinished {
+            line.show(job)
+            job = try client.job(
+                job.id,
+                afterGeneration: job.generation,
+                waitSeconds: waitSeconds
+            )
+        }
+        line.clear()
+        return job
+    }
+}
+
+/// The line on stderr that tells how far a job is, when a terminal shows it.
+private struct ProgressLine {
+    private let stream = Terminal.standardError
+
+    func show(_ job: JobDTO) {
+        guard stream.isInteractive else { return }
+        var words = ["\(job.kind) \(job.id)", job.phase ?? job.state]
+        if let progress = job.progress { words.append(JobReport.progress(progress)) }
+        if !job.switchover.blockedBy.isEmpty {
+            words.append("waits for \(job.switchover.blockedBy.joined(separator: ", "))")
+        }
+        stream.write("\r\u{1b}[K" + printable(words.joined(separator: "  ")))
+    }
+
+    func clear() {
+        if stream.isInteractive { stream.write("\r\u{1b}[K") }
+    }
+}

@@ -1,0 +1,39 @@
+internal import APISchema
+
+/// Images for a person.
+enum ImageReport {
+    static func table(_ images: [ImageDTO]) -> String {
+        var table = Table("IMAGE", "DEVICES", "SIZE", "SOURCE", "CREATED")
+        for image in images {
+            table.add(
+                image.id,
+                image.members.map(\.device).joined(separator: ","),
+                bytes(image.sizeBytes),
+                image.sourceResumed ? "ran on" : "stopped",
+                image.createdAt
+            )
+        }
+        return table.text
+    }
+
+    static func text(_ image: ImageDTO) -> String {
+        var facts = FactList()
+        facts.add("image", image.id)
+        facts.add("saved by", image.job)
+        facts.add("created", image.createdAt)
+        facts.add("kernel", image.kernelRelease)
+        facts.add("source", image.sourceResumed ? "ran on: a restore makes a copy" : "stopped")
+        facts.add("size", bytes(image.sizeBytes))
+        var members = Table("DEVICE", "DRIVER", "FLAGS", "SIZE", "SHA-256")
+        for member in image.members {
+            members.add(
+                member.device,
+                member.driver,
+                member.flags.joined(separator: ","),
+                bytes(member.sizeBytes),
+                member.sha256
+            )
+        }
+        return facts.text() + "\n" + members.text
+    }
+}

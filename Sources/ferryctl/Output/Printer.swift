@@ -1,0 +1,74 @@
+internal import APIClient
+internal import APISchema
+internal import JSONCoding
+
+/// Tells results on stdout, as JSON or for a person, and everything else on stderr.
+struct Printer {
+    let isJSON: Bool
+
+    /// A document as JSON, or the text that says the same to a person.
+    func show(_ document: some Encodable, _ text: @autoclosure () -> String) {
+        guard isJSON else { return Terminal.standardOutput.write(text()) }
+        guard let line = try? JSONWriter.encode(document) else {
+            return Terminal.standardError.write("ferryctl: the document cannot be written\n")
+        }
+        Terminal.standardOutput.write(String(decoding: line, as: UTF8.self) + "\n")
+    }
+
+    /// Every item of a list, as one page.
+    func show<Item: Hashable & Sendable & Codable>(
+        list items: [Item],
+        _ text: @autoclosure () -> String
+    ) {
+        show(PageDTO(items: items, nextCursor: nil), text())
+    }
+
+    func report(_ problem: ClientProblem) {
+        let stream = Terminal.standardError
+        switch problem {
+        case .unreachable(let server, let detail):
+            stream.write(heading("\(server) cannot be reached") + "  \(printable(detail))\n")
+        case .refused(let problem): report(problem)
+        case .notUnderstood(let status, let detail):
+            stream.write(
+                heading("The answer makes no sense (status \(status))")
+                    + "  \(printable(detail))\n"
+            )
+        }
+    }
+
+    /// Title, detail and every fact of a problem.
+    func report(_ problem: ProblemDTO) {
+        Terminal.standardError.write(
+            heading(printable(problem.title)) + "  \(printable(problem.detail))\n"
+                + Self.facts(of: problem).text(indent: "  ")
+        )
+    }
+
+    private func heading(_ text: String) -> String {
+        Terminal.standardError.styled("ferryctl: \(text)", .red) + "\n"
+    }
+
+    static func facts(of problem: ProblemDTO) -> FactList {
+        var facts = FactList()
+        facts.add("code", "\(problem.code) (\(problem.status))")
+        facts.add("device", problem.device)
+        facts.add("session", problem.session)
+        facts.add("image", problem.image)
+        facts.add("arc", problem.arc.map(arrow))
+        facts.add("operation", problem.operation)
+        facts.add("errno", problem.errno)
+        facts.add("blocking job", problem.blockingJob)
+        for holder in problem.holders ?? [] {
+            facts.add("held by", "pid \(holder.pid) (\(holder.command)), uid \(holder.uid)")
+        }
+        facts.add("field", problem.pointer.map { $0.isEmpty ? "the whole body" : $0 })
+        facts.add("content", problem.content)
+        for reason in problem.reasons ?? [] { facts.add("reason", reason) }
+        facts.add("retry after", problem.retryAfterS.map { "\($0) s" })
+        return facts
+    }
+}
+
+/// `running -> pre_copy`.
+func arrow(_ arc: ArcDTO) -> String { "\(arc.from ?? "?") -> \(arc.to)" }

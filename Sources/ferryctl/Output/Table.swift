@@ -1,0 +1,53 @@
+/// Rows under aligned headings.
+struct Table {
+    private let headings: [String]
+    private var rows: [[String]] = []
+
+    init(_ headings: String...) { self.headings = headings }
+
+    /// Adds a row; a missing value is a hyphen.
+    mutating func add(_ cells: String?...) {
+        rows.append(cells.map { cell in cell.map { $0.isEmpty ? "-" : printable($0) } ?? "-" })
+    }
+
+    /// Adds a row that goes on with the one above: cells for the last columns only.
+    mutating func addContinuation(_ cells: String...) {
+        let empty = Array(repeating: "", count: max(0, headings.count - cells.count))
+        rows.append(empty + cells.map(printable))
+    }
+
+    /// The lines, the last column without spaces at its end.
+    var text: String {
+        let all = [headings] + rows
+        let widths = headings.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        return all.map { row in
+            let cells = row.enumerated().map { column, cell in
+                column == row.count - 1
+                    ? cell
+                    : cell + String(repeating: " ", count: widths[column] - cell.count)
+            }
+            return cells.joined(separator: "  ") + "\n"
+        }.joined()
+    }
+}
+
+/// Facts of one thing, a line each, their values aligned.
+struct FactList {
+    private var facts: [(name: String, value: String)] = []
+
+    /// Adds a fact; one without a value is left out.
+    mutating func add(_ name: String, _ value: String?) {
+        if let value { facts.append((name, printable(value))) }
+    }
+
+    mutating func add(_ name: String, _ values: [String]) {
+        if !values.isEmpty { add(name, values.joined(separator: ", ")) }
+    }
+
+    func text(indent: String = "") -> String {
+        let width = facts.map(\.name.count).max() ?? 0
+        return facts.map { name, value in
+            indent + name + String(repeating: " ", count: width - name.count + 2) + value + "\n"
+        }.joined()
+    }
+}

@@ -1,0 +1,62 @@
+internal import Glibc
+
+/// One of the streams ferryctl writes to.
+struct Terminal: Sendable {
+    static let standardOutput = Terminal(descriptor: STDOUT_FILENO)
+    static let standardError = Terminal(descriptor: STDERR_FILENO)
+
+    private let descriptor: Int32
+    let isInteractive: Bool
+    /// Whether a person who wants colours reads it (no-color.org).
+    let hasColor: Bool
+
+    private init(descriptor: Int32) {
+        self.descriptor = descriptor
+        isInteractive = isatty(descriptor) == 1
+        hasColor =
+            isInteractive && (environment("NO_COLOR") ?? "").isEmpty
+            && environment("TERM") != "dumb"
+    }
+
+    /// Writes the whole text, or ends the program.
+    func write(_ text: String) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
+            }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                ExitStatus.outputFailed.end()
+            }
+        }
+    }
+
+    func styled(_ text: String, _ style: Style) -> String {
+        hasColor ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
+    }
+
+    enum Style: String {
+        case bold = "1"
+        case dim = "2"
+        case red = "31"
+        case green = "32"
+        case yellow = "33"
+    }
+}
+
+/// A text of the server's, with what would steer a terminal made visible.
+func printable(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isControl) else { return text }
+    return text.unicodeScalars.map { scalar in
+        isControl(scalar) ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+    }.joined()
+}
+
+private func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator: true
+    default: false
+    }
+}
