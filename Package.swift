@@ -152,6 +152,8 @@ let package = Package(
             ["VFIODevices", "MigrationPorts", "MigrationCore", "SystemIO", "CVFIO"],
             [.copy("Fixtures")]
         ),
+        tests("APIClientTests", ["APIClient", "APISchema", "HTTPServer", "ManagementAPI"]),
+        tests("FerryctlTests", ["ferryctl", "APIClient", "APISchema", argumentParser]),
         tests("HTTPServerTests", ["HTTPServer", "ManagementAPI"]),
     ]
 )

@@ -11,9 +11,11 @@ package final class APIClient {
 
     let transport: CurlTransport
 
-    package init(server: ServerAddress) throws(ClientProblem) {
-        transport = try CurlTransport(server: server)
+    package convenience init(server: ServerAddress) throws(ClientProblem) {
+        self.init(transport: try CurlTransport(server: server))
     }
+
+    init(transport: CurlTransport) { self.transport = transport }
 
     func get<Document: Decodable>(
         _ path: String,

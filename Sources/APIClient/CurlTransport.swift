@@ -22,18 +22,23 @@ final class CurlTransport {
     }
 
     /// More than the longest page of jobs.
-    static let responseByteLimit = 64 << 20
+    static let standardAnswerByteLimit = 64 << 20
     static let connectTimeoutSeconds = 10
 
     private let server: ServerAddress
+    private let answerByteLimit: Int
     /// Made by `curl_easy_init`, freed in `deinit`, used nowhere else.
     private let handle: UnsafeMutableRawPointer
 
-    init(server: ServerAddress) throws(ClientProblem) {
+    init(
+        server: ServerAddress,
+        answerByteLimit: Int = standardAnswerByteLimit
+    ) throws(ClientProblem) {
         guard Self.isReady, let handle = unsafe curl_easy_init() else {
             throw ClientProblem.unreachable(server: server, detail: "libcurl cannot be started.")
         }
         self.server = server
+        self.answerByteLimit = answerByteLimit
         unsafe self.handle = handle
     }
 
@@ -42,16 +47,15 @@ final class CurlTransport {
     func perform(_ request: Request) throws(ClientProblem) -> Response {
         // Keeps connections, forgets options.
         unsafe curl_easy_reset(handle)
-        let answer = AnswerBuffer(limit: Self.responseByteLimit)
+        let answer = AnswerBuffer(limit: answerByteLimit)
         var headers = HeaderLines()
         try prepare(request, answer, &headers)
         let code = unsafe curl_easy_perform(handle)
-        let isTooLong = answer.isTooLong
         guard code == CURLE_OK else {
-            guard !isTooLong else {
+            guard !answer.isTooLong else {
                 throw ClientProblem.notUnderstood(
                     status: status,
-                    detail: "The answer is longer than \(Self.responseByteLimit) bytes."
+                    detail: "The answer is longer than \(answerByteLimit) bytes."
                 )
             }
             throw unreachable(code)
@@ -114,7 +118,10 @@ final class CurlTransport {
 
     private func unreachable(_ code: CURLcode) -> ClientProblem {
         let text = unsafe String(cString: curl_easy_strerror(code))
-        return .unreachable(server: server, detail: "\(text).")
+        var number = 0
+        unsafe ferry_curl_get_errno(handle, &number)
+        let cause = number == 0 ? "" : ": \(unsafe String(cString: strerror(Int32(number))))"
+        return .unreachable(server: server, detail: "\(text)\(cause).")
     }
 
     private var status: Int {

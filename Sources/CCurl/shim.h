@@ -45,6 +45,12 @@ static inline CURLcode ferry_curl_get_status(CURL *handle, long *status)
     return curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, status);
 }
 
+/* The errno of the last failure to connect, or 0. */
+static inline CURLcode ferry_curl_get_errno(CURL *handle, long *number)
+{
+    return curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, number);
+}
+
 /* The string belongs to the handle and lives until its next transfer. */
 static inline CURLcode ferry_curl_get_content_type(CURL *handle, const char **type)
 {

@@ -40,7 +40,7 @@ extension Problem.Code {
         case .expectationFailed: "The expectation cannot be met"
         case .headersTooLarge: "The request headers are too large"
         case .deviceBusy: "The device is in use"
-        case .noSession: "There is no open session with content"
+        case .noSession: "The device has no session it needs"
         case .sessionBusy: "A job uses the session"
         case .sessionHasContent: "The session holds content"
         case .jobExists: "A job of this name exists"

@@ -3,7 +3,7 @@ internal import APISchema
 internal import Glibc
 
 /// What ferryctl tells the shell; `--help` documents every one.
-enum ExitStatus: Int32, Error {
+enum ExitStatus: Int32, Error, CaseIterable {
     case success = 0
     case jobFailed = 1
     case usage = 2

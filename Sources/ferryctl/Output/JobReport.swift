@@ -49,7 +49,9 @@ enum JobReport {
     /// What became of a job, in one line.
     static func end(of job: JobDTO) -> String {
         var words = ["\(job.kind) \(job.id) \(job.state)", route(job)]
-        if let sent = job.progress?.sentBytes { words.append("\(bytes(sent)) moved") }
+        if job.isFinished, let sent = job.progress?.sentBytes {
+            words.append("\(bytes(sent)) moved")
+        }
         if let downtime = job.progress?.actualDowntimeMs { words.append("downtime \(downtime) ms") }
         if let image = job.image { words.append("image \(image)") }
         return printable(words.filter { !$0.isEmpty }.joined(separator: ", ")) + "\n"

@@ -1,0 +1,129 @@
+import APIClient
+import APISchema
+import Testing
+
+@testable import ferryctl
+
+@Suite("ferryctl tells people what the server said")
+struct FerryctlTests {
+    @Test("columns are aligned and the last has no spaces at its end")
+    func tables() {
+        var table = Table("A", "LONG", "C")
+        table.add("1234", nil, "x")
+        table.add("", "\u{1b}[2J", "yy")
+        table.addContinuation("z")
+        let lines = [
+            "A     LONG       C", "1234  -          x", "-     \\u{1b}[2J  yy",
+            "                 z", "",
+        ]
+        #expect(table.text == lines.joined(separator: "\n"))
+    }
+
+    @Test("facts that are not there are left out")
+    func facts() {
+        var facts = FactList()
+        facts.add("a", "1")
+        facts.add("none", nil)
+        facts.add("list", [])
+        facts.add("long", ["x", "y"])
+        #expect(facts.text(indent: " ") == " a     1\n long  x, y\n")
+    }
+
+    @Test(
+        "bytes are told in the unit that fits",
+        arguments: [
+            (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"),
+            (1_048_575, "1023.9 KiB"), (1_048_576, "1.0 MiB"), (.max, "7.9 EiB"),
+        ] as [(Int64, String)]
+    )
+    func quantities(_ count: Int64, _ text: String) {
+        #expect(bytes(count) == text)
+    }
+
+    @Test(
+        "durations are told in the unit that fits",
+        arguments: [
+            (0, "0 us"), (999, "999 us"), (1000, "1.000 ms"), (58_007, "58.007 ms"),
+            (1_234_567, "1.234 s"),
+        ] as [(Int64, String)]
+    )
+    func durations(_ microseconds: Int64, _ text: String) {
+        #expect(duration(microseconds: microseconds) == text)
+    }
+
+    @Test("a rate is read with its unit")
+    func rates() {
+        #expect(ByteQuantity(argument: "4096")?.byteCount == 4096)
+        #expect(ByteQuantity(argument: "20MiB")?.byteCount == 20 << 20)
+        for bad in ["", "MiB", "0", "-1", "1.5MiB", "99999999999GiB", "1MB"] {
+            #expect(ByteQuantity(argument: bad) == nil, "\(bad)")
+        }
+    }
+
+    @Test("each way to fail has its own exit code")
+    func exitCodes() throws {
+        let server = try #require(ServerAddress("tcp:h:1"))
+        let problem = { ProblemDTO(code: "c", title: "t", status: $0, detail: "d") }
+        #expect(ExitStatus(.unreachable(server: server, detail: "")) == .unreachable)
+        #expect(ExitStatus(.refused(problem(409))) == .refused)
+        #expect(ExitStatus(.refused(problem(500))) == .serverFailed)
+        #expect(ExitStatus(.notUnderstood(status: 200, detail: "")) == .serverFailed)
+        let ends: [(state: String, status: ExitStatus)] = [
+            ("succeeded", .success), ("failed", .jobFailed), ("cancelled", .jobCancelled),
+            ("indeterminate", .jobIndeterminate), ("something new", .jobFailed),
+        ]
+        for (state, status) in ends { #expect(ExitStatus(endOf: job(state)) == status) }
+    }
+
+    @Test("every exit code is in the help")
+    func documentedExitCodes() {
+        let help = Ferryctl.helpMessage()
+        for code in ExitStatus.allCases {
+            #expect(help.contains("\n  \(code.rawValue)  "), "\(code)")
+        }
+    }
+
+    @Test("the facts of a problem are told: holder, job, arc, errno")
+    func problems() {
+        var problem = ProblemDTO(code: "device-busy", title: "t", status: 409, detail: "d")
+        problem.holders = [HolderDTO(pid: 42, command: "qemu\u{7}", uid: 107)]
+        problem.blockingJob = "j-1"
+        problem.arc = ArcDTO(from: nil, to: "stop")
+        problem.errno = "EBUSY"
+        let text = Printer.facts(of: problem).text()
+        for fact in ["pid 42 (qemu\\u{7}), uid 107", "j-1", "? -> stop", "EBUSY", "(409)"] {
+            #expect(text.contains(fact), "\(fact)")
+        }
+    }
+
+    @Test("a job's route is its sources and targets")
+    func routes() {
+        var job = job("running")
+        job.devices = [
+            JobDeviceDTO(device: "a", side: "source", transferredBytes: 0, arcs: []),
+            JobDeviceDTO(device: "b", side: "target", transferredBytes: 0, arcs: []),
+        ]
+        #expect(JobReport.route(job) == "a -> b")
+        job.devices.removeFirst()
+        #expect(JobReport.route(job) == "b")
+    }
+
+    private func job(_ state: String) -> JobDTO {
+        JobDTO(
+            id: "j",
+            kind: "save",
+            state: state,
+            generation: 1,
+            limits: JobLimitsDTO(
+                bandwidthBytesPerSecond: nil,
+                downtimeMs: 300,
+                completionTimeoutS: 3600
+            ),
+            switchover: SwitchoverDTO(mode: "auto", ready: false, blockedBy: []),
+            mayRun: "source",
+            cancellable: false,
+            requestedBy: "uid:0",
+            createdAt: "2026-11-23T07:52:00.008Z"
+        )
+    }
+}
