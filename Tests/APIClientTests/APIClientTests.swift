@@ -1,4 +1,5 @@
 import APISchema
+import ManagementAPI
 import Testing
 
 @testable import APIClient

@@ -1,5 +1,6 @@
 import APIClient
 import APISchema
+import ArgumentParser
 import Testing
 
 @testable import ferryctl
@@ -64,21 +65,21 @@ struct FerryctlTests {
     func exitCodes() throws {
         let server = try #require(ServerAddress("tcp:h:1"))
         let problem = { ProblemDTO(code: "c", title: "t", status: $0, detail: "d") }
-        #expect(ExitStatus(.unreachable(server: server, detail: "")) == .unreachable)
-        #expect(ExitStatus(.refused(problem(409))) == .refused)
-        #expect(ExitStatus(.refused(problem(500))) == .serverFailed)
-        #expect(ExitStatus(.notUnderstood(status: 200, detail: "")) == .serverFailed)
-        let ends: [(state: String, status: ExitStatus)] = [
+        #expect(ferryctl.ExitStatus(.unreachable(server: server, detail: "")) == .unreachable)
+        #expect(ferryctl.ExitStatus(.refused(problem(409))) == .refused)
+        #expect(ferryctl.ExitStatus(.refused(problem(500))) == .serverFailed)
+        #expect(ferryctl.ExitStatus(.notUnderstood(status: 200, detail: "")) == .serverFailed)
+        let ends: [(state: String, status: ferryctl.ExitStatus)] = [
             ("succeeded", .success), ("failed", .jobFailed), ("cancelled", .jobCancelled),
             ("indeterminate", .jobIndeterminate), ("something new", .jobFailed),
         ]
-        for (state, status) in ends { #expect(ExitStatus(endOf: job(state)) == status) }
+        for (state, status) in ends { #expect(ferryctl.ExitStatus(endOf: job(state)) == status) }
     }
 
     @Test("every exit code is in the help")
     func documentedExitCodes() {
         let help = Ferryctl.helpMessage()
-        for code in ExitStatus.allCases {
+        for code in ferryctl.ExitStatus.allCases {
             #expect(help.contains("\n  \(code.rawValue)  "), "\(code)")
         }
     }
