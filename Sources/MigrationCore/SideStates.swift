@@ -3,25 +3,25 @@
 /// A SET that fails on one device of a set leaves the others before it, behind it or on its way,
 /// and only one device says where it is. So this is a set of states, and what has to be done from
 /// there is right for each of them.
-struct SideStates: Hashable, Sendable {
+package struct SideStates: Hashable, Sendable {
     private let flags: MigrationFlags
-    private(set) var possible: Set<DeviceState>
+    private(set) package var possible: Set<DeviceState>
     /// Whether a device said a state without a name, and no SET has worked since.
-    private(set) var isStrange = false
+    private(set) package var isStrange = false
 
-    init(_ state: DeviceState, flags: MigrationFlags) {
+    package init(_ state: DeviceState, flags: MigrationFlags) {
         self.flags = flags
         self.possible = [state]
     }
 
     /// Every device was SET.
-    mutating func didSet(_ target: DeviceState) {
+    package mutating func didSet(_ target: DeviceState) {
         possible = [target]
         isStrange = false
     }
 
     /// A SET failed on some device, before, on or at the end of its walk.
-    mutating func didFail(toSet target: DeviceState) {
+    package mutating func didFail(toSet target: DeviceState) {
         for state in possible {
             let path = try? MigrationStateMachine.path(from: state, to: target, flags: flags)
             possible.formUnion(path?.arcs.map(\.to) ?? [])
@@ -29,7 +29,7 @@ struct SideStates: Hashable, Sendable {
     }
 
     /// A device said where it is.
-    mutating func didReport(_ reported: ReportedState) {
+    package mutating func didReport(_ reported: ReportedState) {
         if case .unknown = reported { isStrange = true }
     }
 
@@ -37,19 +37,19 @@ struct SideStates: Hashable, Sendable {
     ///
     /// A state nobody led it to means that something reset it. A state without a name is one the
     /// driver stopped in on its way, which is no loss.
-    func fate(of reported: ReportedState?) -> ContentFate {
+    package func fate(of reported: ReportedState?) -> ContentFate {
         guard case .known(let state)? = reported else { return .untouched }
         return possible.contains(state) ? .untouched : .lost
     }
 
     /// Whether every device can act.
-    var canAllAct: Bool { !isStrange && possible.allSatisfy(\.canAct) }
+    package var canAllAct: Bool { !isStrange && possible.allSatisfy(\.canAct) }
 
-    var areAllRunning: Bool { !isStrange && possible == [.running] }
+    package var areAllRunning: Bool { !isStrange && possible == [.running] }
 
     /// Whether a device may send DMA to its peers.
     ///
     /// Then none of the others can be in a state that does not take it, and RUNNING needs no
     /// barrier before it.
-    var mayReachPeers: Bool { possible.contains(.running) || possible.contains(.preCopy) }
+    package var mayReachPeers: Bool { possible.contains(.running) || possible.contains(.preCopy) }
 }
