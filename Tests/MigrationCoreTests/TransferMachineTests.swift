@@ -265,4 +265,40 @@ struct TransferMachineTests {
         #expect(outcome?.source == .lost)
         #expect(outcome?.warnings == ["EIO"])
     }
+
+    @Test("a reset that failed is uncertain on a device, and nothing without one")
+    func resetFails() {
+        for side in [Side.source, nil] {
+            var machine = TransferMachine(
+                plan: .reset,
+                switchover: SwitchoverDecision(mode: .auto, downtimeLimitMilliseconds: 1)
+            )
+            #expect(!machine.isCancellable)
+            _ = machine.next(after: .failed(Self.cause, side: side, state: nil))
+            let (actions, outcome) = Self.rest(machine)
+            #expect(actions == [])
+            #expect(outcome?.state == .failed(Self.cause))
+            #expect(outcome?.mayRun == .nobody)
+            #expect(outcome?.source == (side == .source ? .uncertain : .untouched))
+        }
+    }
+
+    @Test("from cancellable over the decision to decided there is no way back")
+    func decided() throws {
+        for named in NamedPlan.all {
+            var run = TransferRun(named.plan, deviceCount: 1)
+            var seen: [String] = []
+            while run.outcome == nil {
+                let machine = run.machine
+                #expect(!machine.isCancellable || !machine.isDecided)
+                seen.append(
+                    machine.isCancellable ? "a" : machine.isDecided ? "c" : "b"
+                )
+                run.next(nil)
+            }
+            #expect(seen == seen.sorted())
+            #expect(seen.count { $0 == "b" } == 1, "\(named.name)")
+            #expect(seen.last == "c")
+        }
+    }
 }
