@@ -50,7 +50,9 @@ private struct ProgressLine {
         if !job.switchover.blockedBy.isEmpty {
             words.append("waits for \(job.switchover.blockedBy.joined(separator: ", "))")
         }
-        stream.write("\r\u{1b}[K" + printable(words.joined(separator: "  ")))
+        let line = printable(words.joined(separator: "  "))
+        // A line that wraps could not be taken back.
+        stream.write("\r\u{1b}[K" + line.prefix(stream.width - 1))
     }
 
     func clear() {

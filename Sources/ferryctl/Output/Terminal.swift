@@ -33,6 +33,15 @@ struct Terminal: Sendable {
         }
     }
 
+    /// How many characters a line has room for.
+    var width: Int {
+        var size = winsize()
+        guard unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+            return 80
+        }
+        return Int(size.ws_col)
+    }
+
     func styled(_ text: String, _ style: Style) -> String {
         hasColor ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
     }
