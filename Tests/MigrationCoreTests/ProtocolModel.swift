@@ -63,23 +63,23 @@ struct ProtocolModel {
     }
 
     let plan: TransferPlan
-    private(set) var sources: [Device]
-    private(set) var targets: [Device]
-    private(set) var violations: [String] = []
+    var sources: [Device]
+    var targets: [Device]
+    var violations: [String] = []
 
-    private var isCommitAttempted = false
-    private var isCommitted = false
-    private var isAbortAttempted = false
-    private var isAborted = false
-    private var isVerified = false
-    private var isDrained = false
-    private var isLoaded = false
-    private var isConfirmed = false
-    private var isImageThere = false
-    private var isSealed = false
+    var isCommitAttempted = false
+    var isCommitted = false
+    var isAbortAttempted = false
+    var isAborted = false
+    var isVerified = false
+    var isDrained = false
+    var isLoaded = false
+    var isConfirmed = false
+    var isImageThere = false
+    var isSealed = false
     /// Sides of which a failure told ERROR.
-    private var sidesInError: Set<Side> = []
-    private var lastSet: [Side: DeviceState] = [:]
+    var sidesInError: Set<Side> = []
+    var lastSet: [Side: DeviceState] = [:]
 
     init(plan: TransferPlan, deviceCount: Int) {
         self.plan = plan
@@ -108,15 +108,15 @@ struct ProtocolModel {
         return event
     }
 
-    private mutating func violate(_ text: String) { violations.append(text) }
+    mutating func violate(_ text: String) { violations.append(text) }
 
-    private mutating func require(_ condition: Bool, _ text: @autoclosure () -> String) {
+    mutating func require(_ condition: Bool, _ text: @autoclosure () -> String) {
         if !condition { violations.append(text()) }
     }
 
-    private func devices(_ side: Side) -> [Device] { side == .source ? sources : targets }
+    func devices(_ side: Side) -> [Device] { side == .source ? sources : targets }
 
-    private mutating func change(_ side: Side, _ body: (inout Device) -> Void) {
+    mutating func change(_ side: Side, _ body: (inout Device) -> Void) {
         if side == .source {
             for index in sources.indices { body(&sources[index]) }
         } else {
@@ -124,7 +124,7 @@ struct ProtocolModel {
         }
     }
 
-    private mutating func change(
+    mutating func change(
         _ side: Side,
         at index: Int,
         _ body: (inout Device) -> Void
@@ -132,7 +132,7 @@ struct ProtocolModel {
         if side == .source { body(&sources[index]) } else { body(&targets[index]) }
     }
 
-    private func flags(_ side: Side) -> MigrationFlags {
+    func flags(_ side: Side) -> MigrationFlags {
         side == .source ? plan.sourceFlags : plan.targetFlags
     }
 }
@@ -325,140 +325,4 @@ extension ProtocolModel {
         }
         return .failed(problem, side: side, state: device.reported)
     }
-}
-
-// MARK: - What the design asks
-
-extension ProtocolModel {
-    private mutating func judge(_ action: TransferAction) {
-        switch action {
-        case .set(let side, let state):
-            judgeSet(side, state)
-        case .reset(.source), .close(.source):
-            let isReset = plan.kind == .reset
-            let isRunning = targets.allSatisfy { $0.state == .running }
-            require(isReset || (isCommitted && isRunning), "3: \(action.name) of a source")
-        case .reset(.target), .close(.target):
-            require(isAbortAttempted, "1: \(action.name) of a target without an abort")
-            require(!isCommitAttempted, "1: \(action.name) of a target after the commit")
-        case .commit: judgeCommit()
-        case .abort: require(!isCommitAttempted, "11: an abort after the commit")
-        case .sealImage: require(isDrained, "6: a seal of half an image")
-        case .preCopyRound:
-            let areResuming = targets.allSatisfy { $0.state == .resuming || $0.isLossUnseen }
-            require(areResuming, "6: pre-copy before the targets take it")
-        case .load: require(isVerified, "6: a load of an image nobody checked")
-        case .discardImage: require(!isSealed, "a discard of a sealed image")
-        case .verifyImage, .createImage, .drain, .confirmLoaded: break
-        }
-    }
-
-    private mutating func judgeCommit() {
-        require(!isAbortAttempted, "11: a commit after an abort")
-        require(plan.hasSource ? isDrained : isVerified, "6: a commit before the end")
-        require(isLoaded && isConfirmed, "6: a commit before LOADED")
-        let areLoaded = targets.allSatisfy { $0.state == .stop && $0.content == .transferred }
-        require(areLoaded || targets.contains(where: \.isLossUnseen), "6: targets not in STOP")
-        require(sources.allSatisfy { !$0.state.canAct || $0.isLossUnseen }, "1: sources act")
-    }
-
-    private mutating func judgeSet(_ side: Side, _ state: DeviceState) {
-        let devices = devices(side)
-        require(!sidesInError.contains(side), "7: SET \(state) of a \(side) in ERROR")
-        require(devices.allSatisfy { !$0.isClosed }, "SET of a closed device")
-        require(state != .error, "7: SET ERROR")
-        switch side {
-        case .source:
-            require(!isCommitAttempted || state == .stop, "2: SET \(state) after the commit")
-            let wasStopped = devices.contains { !$0.state.canAct && $0.state != .error }
-            if plan.kind == .migrate, state.canAct, wasStopped {
-                require(isAborted, "11: a source resumed without an abort record")
-            }
-        case .target:
-            require(isCommitted || state == .resuming || state == .stop, "1: SET \(state)")
-        }
-        defer { lastSet[side] = state }
-        guard flags(side).contains(.p2p) else { return }
-        let active = devices.contains { $0.state == .running || $0.state == .preCopy }
-        let isDeaf = devices.contains {
-            $0.state == .stop || $0.state == .stopCopy || $0.state == .resuming
-        }
-        switch state {
-        case .running, .preCopy: require(!isDeaf, "4: SET \(state) past the barrier")
-        case .stop, .stopCopy:
-            // When the way to the barrier failed, STOP is all that is left.
-            let isTried = lastSet[side] == .runningP2P
-            let isUnseen = devices.contains(where: \.isLossUnseen)
-            require(!active || isTried || isUnseen, "4: \(state) too early")
-        default: break
-        }
-    }
-
-    /// At most one side acts with the content, at any time.
-    private mutating func judgeActing(after action: TransferAction) {
-        let sourceActs = sources.contains { $0.state.canAct && $0.content == .original }
-        let targetActs = targets.contains { device in
-            device.state.canAct && (device.content == .transferred || device.content == .partial)
-        }
-        require(!targetActs || isCommitted, "1: a target acts after \(action.name)")
-        require(!targetActs || !sourceActs, "1: both sides act after \(action.name)")
-    }
-
-    /// Holds what a machine claims at the end against what is.
-    mutating func judge(_ outcome: TransferOutcome) {
-        let areWhole = sources.allSatisfy { $0.content == .original || $0.isLossUnseen }
-        switch outcome.source {
-        case .untouched: require(areWhole, "7: lost content of a source is called untouched")
-        case .lost: require(isSourceLost, "whole content of a source is called lost")
-        case .emptied:
-            require(sources.allSatisfy { $0.content == .emptied }, "source is not emptied")
-        case .loaded: violate("a source is called loaded")
-        case .uncertain: require(outcome.state != .succeeded || isCommitted, "5: uncertain success")
-        }
-        judgeTarget(outcome)
-        switch outcome.mayRun {
-        case .source:
-            require(!isCommitAttempted, "2: the source may run after the commit")
-            require(outcome.source == .untouched, "5: a source that is not whole may run")
-            let areRunning = sources.allSatisfy { $0.state == .running || $0.isLossUnseen }
-            let states = sources.map(\.state)
-            require(areRunning, "3: sources are left in \(states)")
-        case .target:
-            require(isCommitted, "1: the target may run without a commit")
-            require(targets.allSatisfy { $0.state == .running }, "targets do not run")
-            require(outcome.target == .loaded, "7: success without content")
-        case .nobody, .unknown: break
-        }
-        if case .indeterminate = outcome.state {
-            require(outcome.mayRun == .nobody || outcome.mayRun == .unknown, "5: somebody runs")
-        }
-        if outcome.state == .cancelled { require(outcome.mayRun != .target, "11: cancelled") }
-        if outcome.state == .succeeded {
-            require(isCommitted || !plan.hasCommit, "success without a commit")
-            require(isSealed || plan.kind != .save, "success without an image")
-        }
-    }
-
-    private mutating func judgeTarget(_ outcome: TransferOutcome) {
-        let isUnseen = targets.contains(where: \.isLossUnseen)
-        switch outcome.target {
-        case .untouched:
-            require(targets.allSatisfy { $0.content == .original }, "a target was touched")
-        case .emptied:
-            require(targets.allSatisfy { $0.content == .emptied }, "a target is not emptied")
-        case .loaded:
-            let areLoaded = targets.allSatisfy { $0.content == .transferred }
-            require(areLoaded || isUnseen, "7: lost content of a target is called loaded")
-        case .lost:
-            require(targets.contains { $0.content == .lost }, "a whole target is called lost")
-        case .uncertain: require(outcome.state != .succeeded, "5: uncertain success")
-        }
-    }
-
-    /// Whether a source broke for good, seen or not.
-    var isSourceLost: Bool { sources.contains { $0.content == .lost } }
-    var areSourcesRunning: Bool { sources.allSatisfy { $0.state == .running } }
-    var areTargetsTidied: Bool { targets.allSatisfy { $0.isClosed && $0.content == .emptied } }
-    var isImageLeft: Bool { isImageThere }
-    var isDecided: Bool { isCommitAttempted || isSealed }
 }
