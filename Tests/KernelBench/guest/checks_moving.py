@@ -1,6 +1,6 @@
 """State that moves: save, restore, migrate, cancel. Each check starts from fresh devices and a fresh daemon."""
 
-from devices import kernel_state, mttys, new_nonce
+from devices import kernel_state, mttys, new_nonce, owner
 from ferry import Ferryd, migrate, restore, save
 from harness import check, expect, expect_equal
 from kernellog import MAY_ACT, KernelLog
@@ -99,7 +99,8 @@ def _():
         expect_equal(ferry.content(stays), "live", "content of the source")
         expect_equal(ferry.content(unused), "empty", "content of the target")
         expect_equal(ferry.collect(stays), nonce, "nonce in the source")
-        expect_equal(ferry.collect(unused), "0" * 16, "registers of the target")
+        expect_equal(ferry.get(f"/v1/sessions/{unused}")["status"], "closed", "status of the target's session")
+        expect_equal(owner("read", target), "0" * 16, "registers of the target")
 
 
 @check("A migration held at the gate moves the nonce when the switchover is asked for")
