@@ -7,12 +7,24 @@ struct ActionFailure: Error {
     let side: Side?
     /// What GET said after.
     let state: ReportedState?
+    /// Whether the action was begun: its intent is in the journal.
+    private let isBegun: Bool
 
     init(_ problem: Problem, side: Side? = nil, state: ReportedState? = nil) {
         self.problem = problem
         self.side = side
         self.state = state
+        self.isBegun = true
     }
 
-    var event: TransferEvent { .failed(problem, side: side, state: state) }
+    init(notBegun problem: Problem) {
+        self.problem = problem
+        self.side = nil
+        self.state = nil
+        self.isBegun = false
+    }
+
+    var event: TransferEvent {
+        isBegun ? .failed(problem, side: side, state: state) : .notBegun(problem)
+    }
 }

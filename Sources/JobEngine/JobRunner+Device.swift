@@ -27,7 +27,7 @@ extension JobRunner {
         _ target: DeviceState
     ) throws(ActionFailure) {
         let arc = Problem.ArcNames(from: current, to: target)
-        try journal(.intent(action: "set", device: device.device, arc: arc))
+        try intend(.intent(action: "set", device: device.device, arc: arc))
         let report = device.set(target, from: current)
         let time = current.map {
             ArcTime(
@@ -49,11 +49,11 @@ extension JobRunner {
             arc: arc,
             nanoseconds: report.nanoseconds
         )
-        do throws(ActionFailure) {
-            try journal(line) { $0.note(device, side, time) }
+        do throws(Problem) {
+            try conclude(line) { $0.note(device, side, time) }
         } catch {
             // The effect is there though its line is not: the machine must know where it led.
-            throw ActionFailure(error.problem, side: side, state: .known(target))
+            throw ActionFailure(error, side: side, state: .known(target))
         }
     }
 
@@ -61,7 +61,7 @@ extension JobRunner {
         do throws(ActionFailure) {
             let session = try session(side)
             let device = session.device
-            try journal(.intent(action: "reset", device: device.device, arc: nil))
+            try intend(.intent(action: "reset", device: device.device, arc: nil))
             let startedAt = clock.monotonicNanoseconds()
             do throws(Problem) {
                 try device.reset()
@@ -137,7 +137,8 @@ extension JobRunner {
             // A device that was reset behind us, or is gone, is for the machine like one in ERROR:
             // nothing of its content is left to be taken anywhere.
             let isLost = error.code == .contentLost || error.code == .deviceGone
-            throw ActionFailure(error, side: side, state: isLost ? .known(.error) : nil)
+            let state = isLost ? ReportedState.known(.error) : device.reportedState()
+            throw ActionFailure(error, side: side, state: state)
         }
     }
 
@@ -152,16 +153,5 @@ extension JobRunner {
             Problem.Facts(device: device.device)
         )
         return ActionFailure(problem, side: side, state: .unknown(number))
-    }
-
-    private func journal(
-        _ line: JournalEntry.Line,
-        _ change: (inout Job) -> Void = { _ in }
-    ) throws(ActionFailure) {
-        do throws(Problem) {
-            try conclude(line, change)
-        } catch {
-            throw ActionFailure(error)
-        }
     }
 }

@@ -101,9 +101,7 @@ struct JobRunner {
     ) -> TransferEvent {
         let startedAt = clock.monotonicNanoseconds()
         do throws(ActionFailure) {
-            try naming { () throws(Problem) in
-                try self.conclude(.intent(action: action.name, device: nil, arc: nil))
-            }
+            try intend(.intent(action: action.name, device: nil, arc: nil))
             try effect()
             let nanoseconds = clock.monotonicNanoseconds() - startedAt
             try naming { () throws(Problem) in
@@ -139,6 +137,11 @@ struct JobRunner {
         } catch {
             return .failed(error, side: nil, state: nil)
         }
+    }
+
+    /// Writes an intent; an action of which that fails is not begun.
+    func intend(_ line: JournalEntry.Line) throws(ActionFailure) {
+        do throws(Problem) { try conclude(line) } catch { throw ActionFailure(notBegun: error) }
     }
 
     /// Writes a line, with what it changed.

@@ -7,6 +7,16 @@ package enum TransferEvent: Hashable, Sendable {
     ///
     /// When a device failed it, `side` is the device's and `state` what GET said after.
     case failed(Problem, side: Side?, state: ReportedState?)
+    /// It was not even begun, because its intent could not be written down: all is as it was.
+    case notBegun(Problem)
+
+    /// What went wrong, if anything did.
+    var problem: Problem? {
+        switch self {
+        case .done, .roundDone: nil
+        case .failed(let problem, _, _), .notBegun(let problem): problem
+        }
+    }
 }
 
 /// What to do next.

@@ -48,7 +48,7 @@ extension TransferMachine {
         var rollback = rollback
         let step = rollback.steps.removeFirst()
         note(step.action, event)
-        if case .failed(let problem, _, _) = event {
+        if let problem = event.problem {
             switch step.action {
             case .abort: didMissAbort(&rollback, problem)
             case .set(.source, _): didFailUp(&rollback, step.phase, problem, event)

@@ -35,7 +35,9 @@ extension TransferMachine {
         var stopping = stopping
         note(stopping.step.action, event)
         var mayRun = MayRun.nobody
-        if case .failed(let problem, _, let reported) = event {
+        if let problem = event.problem {
+            var reported: ReportedState?
+            if case .failed(_, _, let state) = event { reported = state }
             warnings.append(problem.detail)
             if fateOfTarget(after: event) == .lost { stopping.target = .lost }
             if reported == .known(.error) {

@@ -126,6 +126,7 @@ package struct TransferMachine: Sendable {
 
     /// Learns from an event where the devices can be.
     mutating func note(_ action: TransferAction, _ event: TransferEvent) {
+        if case .notBegun = event { return }
         if case .set(let side, let target) = action {
             change(side) { states in
                 if case .failed = event {
@@ -187,7 +188,7 @@ extension TransferMachine {
     ) {
         let action = plan.steps[index].action
         note(action, event)
-        if case .failed(let problem, _, _) = event { return didFail(at: index, problem, event) }
+        if let problem = event.problem { return didFail(at: index, problem, event) }
         if case .roundDone(let round) = event { switchover.didRound(round) }
         if let interruption, index < decisionIndex {
             return beginRollback(interruption, at: index, event)
