@@ -10,23 +10,40 @@ import Testing
 /// A whole engine over simulated devices and a real store in a directory of its own.
 final class EngineFixture {
     let directory: String
-    private(set) var devices: SimulatedBackend
+    let tape = Tape()
+    private(set) var backend: TapedBackend
+    private(set) var store: TapedStore
     private(set) var engine: Engine
 
-    init(_ specs: String...) throws {
+    var devices: SimulatedBackend { backend.simulated }
+
+    convenience init(_ specs: String...) throws { try self.init(specs) }
+
+    init(_ specs: [String], _ configure: (inout EngineConfiguration) -> Void = { _ in }) throws {
         directory = NSTemporaryDirectory() + "ferry-engine-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: directory,
             withIntermediateDirectories: true
         )
-        (engine, devices) = try Self.make(directory, specs)
+        (engine, backend, store) = try Self.make(directory, specs, tape, configure)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: directory) }
 
     /// Begins anew on the same directory, as after the death of the daemon.
     func restart(_ specs: String...) throws {
-        (engine, devices) = try Self.make(directory, specs)
+        tape.stop()
+        (engine, backend, store) = try Self.make(directory, specs, tape) { _ in }
+    }
+
+    /// Begins anew on a copy of the directory as it was at some moment.
+    static func engine(on directory: String, _ specs: String...) throws -> Engine {
+        try make(directory, specs, Tape()) { _ in }.engine
+    }
+
+    /// Copies what is on the disk, for an engine of its own.
+    static func copy(_ directory: String, to copy: String) throws {
+        try FileManager.default.copyItem(atPath: directory, toPath: copy)
     }
 
     /// Submits a job and waits for its end.
@@ -67,16 +84,22 @@ final class EngineFixture {
 
     private static func make(
         _ directory: String,
-        _ specs: [String]
-    ) throws -> (Engine, SimulatedBackend) {
-        let backend = try SimulatedBackend(try specs.map { try SimulationSpec.parse($0) })
+        _ specs: [String],
+        _ tape: Tape,
+        _ configure: (inout EngineConfiguration) -> Void
+    ) throws -> (engine: Engine, backend: TapedBackend, store: TapedStore) {
+        let simulated = try SimulatedBackend(try specs.map { try SimulationSpec.parse($0) })
+        let backend = TapedBackend(simulated, tape)
+        let store = TapedStore(try SQLiteJobStore(path: directory + "/ferry.sqlite"), tape)
+        var configuration = EngineConfiguration()
+        configure(&configuration)
         let engine = try Engine(
-            configuration: EngineConfiguration(),
+            configuration: configuration,
             backends: [backend],
-            store: try SQLiteJobStore(path: directory + "/ferry.sqlite"),
+            store: store,
             images: try ImageDirectory(path: directory + "/images"),
             clock: MachineClock()
         )
-        return (engine, backend)
+        return (engine, backend, store)
     }
 }

@@ -1,0 +1,134 @@
+import MigrationCore
+import MigrationPorts
+import Synchronization
+
+/// What happened, in order: what the store took and what was called on the devices.
+final class Tape: Sendable {
+    enum Entry: Sendable {
+        case wrote(StoreChange, Durability)
+        case refusedWrite(StoreChange)
+        case called(DeviceID, Call)
+    }
+
+    enum Call: Hashable, Sendable {
+        case get(ReportedState?)
+        case set(DeviceState, failed: Bool)
+        case reset
+        case closed
+        case stream(String)
+    }
+
+    private struct State {
+        var entries: [Entry] = []
+        var isRunning = false
+        var writes = 0
+        var calls = 0
+    }
+
+    // Guards the entries; a leaf.
+    private let state = Mutex(State())
+
+    var entries: [Entry] { state.withLock { $0.entries } }
+    var writeCount: Int { state.withLock { $0.writes } }
+    var callCount: Int { state.withLock { $0.calls } }
+
+    func start() {
+        state.withLock { $0 = State(isRunning: true) }
+    }
+
+    func stop() { state.withLock { $0.isRunning = false } }
+
+    func note(_ entry: Entry) {
+        state.withLock { if $0.isRunning { $0.entries.append(entry) } }
+    }
+
+    /// Numbers a write from 1; nil while the tape does not run.
+    func nextWrite() -> Int? {
+        state.withLock { state in
+            guard state.isRunning else { return nil }
+            state.writes += 1
+            return state.writes
+        }
+    }
+
+    /// Numbers a call on a device from 1; nil while the tape does not run.
+    func nextCall() -> Int? {
+        state.withLock { state in
+            guard state.isRunning else { return nil }
+            state.calls += 1
+            return state.calls
+        }
+    }
+}
+
+/// A store that can refuse writes and calls somebody after each one it took.
+final class TapedStore: JobStore {
+    enum Fault: Hashable, Sendable {
+        case none
+        /// One write has no effect and throws.
+        case at(Int)
+        /// So does every one from here on.
+        case from(Int)
+        /// One write throws though it was made, as when only the fsync failed.
+        case afterWrite(Int)
+    }
+
+    let tape: Tape
+    private let store: any JobStore
+    private let fault: Mutex<Fault>  // Guards the plan; a leaf.
+    // Guards the observer; a leaf.
+    private let observer = Mutex<(@Sendable (Int) -> Void)?>(nil)
+
+    init(_ store: any JobStore, _ tape: Tape) {
+        self.store = store
+        self.tape = tape
+        self.fault = Mutex(.none)
+    }
+
+    func plan(_ fault: Fault) { self.fault.withLock { $0 = fault } }
+
+    /// Calls somebody with the number of every write that was made, before the writer goes on.
+    func observe(_ observer: @escaping @Sendable (Int) -> Void) {
+        self.observer.withLock { $0 = observer }
+    }
+
+    func apply(_ change: StoreChange, _ durability: Durability) throws(Problem) {
+        guard let number = tape.nextWrite() else { return try store.apply(change, durability) }
+        let plan = fault.withLock { $0 }
+        if isRefused(number, plan) {
+            tape.note(.refusedWrite(change))
+            throw Problem(.storeFailed, "injected into write \(number)")
+        }
+        try store.apply(change, durability)
+        if plan == .afterWrite(number) {
+            tape.note(.refusedWrite(change))
+            throw Problem(.storeFailed, "injected after write \(number)")
+        }
+        tape.note(.wrote(change, durability))
+        observer.withLock { $0 }?(number)
+    }
+
+    private func isRefused(_ number: Int, _ fault: Fault) -> Bool {
+        switch fault {
+        case .none, .afterWrite: false
+        case .at(let bad): number == bad
+        case .from(let bad): number >= bad
+        }
+    }
+
+    func job(_ id: JobID) throws(Problem) -> Job? { try store.job(id) }
+    func jobs(before: JobID?, limit: Int) throws(Problem) -> [Job] {
+        try store.jobs(before: before, limit: limit)
+    }
+    func checkpoint() throws(Problem) { try store.checkpoint() }
+    func unfinishedJobs() throws(Problem) -> [Job] { try store.unfinishedJobs() }
+    func journal(
+        of job: JobID,
+        after sequence: Int64,
+        limit: Int
+    ) throws(Problem) -> [StoredJournalEntry] {
+        try store.journal(of: job, after: sequence, limit: limit)
+    }
+    func sessions() throws(Problem) -> [SessionRecord] { try store.sessions() }
+    func images() throws(Problem) -> [ImageRecord] { try store.images() }
+}
