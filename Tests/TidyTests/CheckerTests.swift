@@ -132,6 +132,16 @@ struct CheckerTests {
         #expect(HouseRules.unwantedText(in: "METHODOLOGY network/s", at: "x").isEmpty)
     }
 
+    @Test("a link or a file that is not there is found, one that is there is not")
+    func documentLinks() {
+        let files = ["README.md", "docs/a.md", "Sources/A/B.swift", "openapi/x.yaml"]
+        let good = "[r](../README.md) [d](../docs) [w](https://w) `A/B.swift` `B.swift` `a b.swift`"
+        #expect(DocumentLinks.broken(in: good, at: "docs/a.md", files: files).isEmpty)
+        let bad = "[r](README.md)\n`A/C.swift`\n`C.swift` and `openapi/y.yaml`"
+        let found = DocumentLinks.broken(in: bad, at: "docs/a.md", files: files)
+        #expect(found.map(\.line) == [1, 2, 3, 3])
+    }
+
     @Test("a share of a sample is the value that so many stay below")
     func percentiles() {
         #expect(percentile(50, of: [3, 1, 2]) == 2)

@@ -92,6 +92,15 @@ struct TidyTests {
         #expect(sources.flatMap(HouseRules.unexplained(in:)) == [])
     }
 
+    @Test("documents point only at files that are there")
+    func documents() throws {
+        let files = SourceTree.files()
+        let findings = try files.filter { $0.hasSuffix(".md") }.flatMap {
+            DocumentLinks.broken(in: try SourceTree.text(of: $0), at: $0, files: files)
+        }
+        #expect(findings == [])
+    }
+
     @Test("no file promises later work or names a path of one machine")
     func text() throws {
         let files = SourceTree.files().filter { $0 != "LICENSE" }
