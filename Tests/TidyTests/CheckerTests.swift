@@ -127,7 +127,9 @@ struct CheckerTests {
     @Test("promises and machine paths are found in any text")
     func unwantedText() {
         for word in HouseRules.promises + HouseRules.machinePaths {
-            #expect(HouseRules.unwantedText(in: "a\n# \(word): b", at: "x").map(\.line) == [2])
+            // A checkout may lie below one of the other paths, and is found twice then.
+            let lines = HouseRules.unwantedText(in: "a\n# \(word): b", at: "x").map(\.line)
+            #expect(Set(lines) == [2])
         }
         #expect(HouseRules.unwantedText(in: "METHODOLOGY network/s", at: "x").isEmpty)
     }
