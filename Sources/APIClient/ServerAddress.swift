@@ -11,7 +11,7 @@ package enum ServerAddress: Hashable, Sendable, CustomStringConvertible {
         switch parts[0] {
         case "unix":
             // sun_path has 108 bytes with its NUL.
-            guard parts[1].first == "/", parts[1].utf8.count < 108 else { return nil }
+            guard !parts[1].isEmpty, parts[1].utf8.count < 108 else { return nil }
             self = .unix(path: String(parts[1]))
         case "tcp":
             guard let colon = parts[1].lastIndex(of: ":"),

@@ -10,16 +10,17 @@ extension JSONNode {
             throw JSONProblem(
                 .malformed,
                 at: "",
-                "there is no JSON value: the text is empty",
+                "there is no JSON value: the text is empty (line 1, column 1)",
                 position: .init(line: 1, column: 1, byteOffset: 0)
             )
         }
         if let offset = JSONOutline.firstOffset(in: bytes, deeperThan: JSONReader.depthLimit) {
+            let position = Self.position(of: offset, in: bytes)
             throw JSONProblem(
                 .tooDeep,
                 at: "",
-                "objects and arrays nest deeper than \(JSONReader.depthLimit) levels",
-                position: Self.position(of: offset, in: bytes)
+                "objects and arrays nest deeper than \(JSONReader.depthLimit) levels (\(position))",
+                position: position
             )
         }
         var error = json_error_t()
@@ -41,24 +42,24 @@ extension JSONNode {
         let code = unsafe json_error_code(&error)
         let position = JSONProblem.Position(
             line: Int(error.line),
-            column: Int(error.column),
+            // 0 where jansson stopped before the line's first character.
+            column: max(1, Int(error.column)),
             byteOffset: Int(error.position)
         )
         // jansson knows no offset of what it never tokenised.
         let path = JSONOutline.path(in: bytes, upTo: position.byteOffset)
-        let place = "line \(position.line), column \(position.column)"
         let text = unsafe withUnsafeBytes(of: &error.text) { text in
             unsafe String(decoding: text.prefix { $0 != 0 }, as: UTF8.self)
         }
         let (kind, detail): (JSONProblem.Kind, String) =
             switch code {
-            case json_error_duplicate_key: (.duplicateKey, "the field is there twice (\(place))")
-            case json_error_invalid_utf8: (.notUTF8, "the text is not UTF-8 (\(place))")
+            case json_error_duplicate_key: (.duplicateKey, "the field is there twice (\(position))")
+            case json_error_invalid_utf8: (.notUTF8, "the text is not UTF-8 (\(position))")
             case json_error_numeric_overflow:
-                (.numberOutOfRange, "the number is out of range (\(place))")
+                (.numberOutOfRange, "the number is out of range (\(position))")
             case json_error_null_character, json_error_null_byte_in_key:
-                (.invalidValue, "a string holds a NUL character (\(place))")
-            default: (.malformed, "\(text) (\(place))")
+                (.invalidValue, "a string holds a NUL character (\(position))")
+            default: (.malformed, "\(text) (\(position))")
             }
         return JSONProblem(kind, at: path.pointer, detail, position: position)
     }

@@ -13,7 +13,7 @@ package struct JSONProblem: Error, Hashable, Sendable {
     }
 
     /// A place in the bytes of a document.
-    package struct Position: Hashable, Sendable {
+    package struct Position: Hashable, Sendable, CustomStringConvertible {
         /// From 1.
         package let line: Int
         /// In characters, from 1.
@@ -26,12 +26,14 @@ package struct JSONProblem: Error, Hashable, Sendable {
             self.column = column
             self.byteOffset = byteOffset
         }
+
+        package var description: String { "line \(line), column \(column)" }
     }
 
     package let kind: Kind
     /// The value at fault, by RFC 6901; the empty string is the whole document.
     package let pointer: String
-    /// One sentence for a person.
+    /// One sentence for a person, without capital and period; it names the position, if any.
     package let detail: String
     /// Where reading stopped, for a text that is not JSON as we accept it.
     package let position: Position?

@@ -143,7 +143,8 @@ final class ActiveJob: Sendable {
         state.withLock { state in
             var progress = state.progress ?? JobProgress()
             change(&state.job, &progress)
-            state.progress = progress
+            // A reset has none, and nor has a job whose device has not told a size yet.
+            state.progress = progress == JobProgress() ? nil : progress
         }
     }
 

@@ -16,28 +16,46 @@ extension Engine {
     /// Opens and binds a device, in the address space of another session when `joining` names
     /// one.
     ///
-    /// Blocking. A real device is reset by its first open, so its content is `empty`.
+    /// Blocking. Throws `invalid-field` for names of nothing, `session-exists` for a device that
+    /// has one. A real device is reset by its first open, so its content is `empty`.
     package func openSession(
         device: DeviceID,
         joining companion: SessionID?
     ) throws(Problem) -> SessionRecord {
         try checkAccepting()
-        let (backend, facts) = try backends.owner(of: device)
+        let (backend, facts) = try Self.field("/device") { () throws(Problem) in
+            try backends.owner(of: device)
+        }
         return try locks.holding(device, "its session is being opened") {
             () throws(Problem) in
             try checkNoSession(on: device)
             var other: (any DeviceSession)?
             if let companion {
-                guard let session = sessionTable.open(companion) else {
-                    var problem = Self.missing(companion)
-                    problem.code = .invalidField
-                    problem.facts.pointer = "/joins"
-                    throw problem
+                other = try Self.field("/joins") { () throws(Problem) in
+                    guard let session = sessionTable.open(companion) else {
+                        throw Self.missing(companion)
+                    }
+                    return session.device.session
                 }
-                other = session.device.session
             }
             let opened = try backend.open(device, joining: other)
             return try keep(opened, .opened, .empty, facts)
+        }
+    }
+
+    /// Looks up what a field of the request names: what is not there is the field's fault.
+    private static func field<Found>(
+        _ pointer: String,
+        _ look: () throws(Problem) -> Found
+    ) throws(Problem) -> Found {
+        do throws(Problem) {
+            return try look()
+        } catch {
+            guard error.code == .notFound else { throw error }
+            var problem = error
+            problem.code = .invalidField
+            problem.facts.pointer = pointer
+            throw problem
         }
     }
 
@@ -221,6 +239,6 @@ extension Engine {
         guard let session = sessionTable.open(on: device)?.record else { return }
         var facts = Problem.Facts(device: device)
         facts.session = session.id
-        throw Problem(.sessionBusy, "\(device) has session \(session.id) already.", facts)
+        throw Problem(.sessionExists, "\(device) has session \(session.id) already.", facts)
     }
 }

@@ -101,7 +101,7 @@ extension Endpoint {
                 "/v1/sessions",
                 body: .required,
                 success: 201,
-                refusals: [404, 409, 415, 422]
+                refusals: [409, 415, 422]
             )
         case .getSession: Route(.get, "/v1/sessions/{id}", refusals: [404])
         case .closeSession:
@@ -123,7 +123,7 @@ extension Endpoint {
                 "/v1/jobs",
                 body: .required,
                 success: 202,
-                refusals: [404, 409, 415, 422]
+                refusals: [409, 415, 422]
             )
         case .getJob:
             Route(.get, "/v1/jobs/{id}", query: ["after_generation", "wait"], refusals: [404])

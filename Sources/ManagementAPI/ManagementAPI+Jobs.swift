@@ -10,7 +10,13 @@ extension ManagementAPI {
         let page = try Page(of: "jobs", call.query)
         let last: JobID? = try page.lastID()
         return .blocking { [engine] () throws(Problem) in
-            let jobs = try engine.jobs(before: last, limit: page.limit + 1)
+            let jobs: [JobView]
+            do throws(Problem) {
+                jobs = try engine.jobs(before: last, limit: page.limit + 1)
+            } catch {
+                // A list is always there: what is missing is the job the cursor goes on from.
+                throw error.code == .notFound ? Page.staleCursor : error
+            }
             return try page.response(jobs, id: { $0.job.id.text }, document: JobDTO.init)
         }
     }

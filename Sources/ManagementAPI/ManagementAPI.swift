@@ -84,7 +84,7 @@ extension TransportRefusal {
             Problem(.headersTooLarge, "The head of a request has at most \(limit) bytes.")
         case .badRequest(let what): Problem(.badRequest, what)
         case .unknownExpectation(let what):
-            Problem(.expectationFailed, "Ferry does not know the expectation \(what.prefix(64))")
+            Problem(.expectationFailed, "Ferry does not know the expectation \(what.prefix(64)).")
         case .foreignHost(let host):
             Problem(.forbidden, "The Host \(host.prefix(64)) is not one of this daemon's.")
         case .foreignOrigin(let origin):

@@ -36,7 +36,7 @@ struct Page: Sendable {
     func cut<Item>(_ items: [Item], id: (Item) -> String) throws(Problem) -> [Item] {
         guard let after else { return Array(items.prefix(limit + 1)) }
         guard let last = items.firstIndex(where: { id($0) == after }) else {
-            throw Problem(.badRequest, "The item of the cursor is gone: list again from the start.")
+            throw Self.staleCursor
         }
         return Array(items[(last + 1)...].prefix(limit + 1))
     }
@@ -53,6 +53,10 @@ struct Page: Sendable {
         return try .page(of: shown.map(document), nextCursor: next)
     }
 
+    static let staleCursor = Problem(
+        .badRequest,
+        "The item of the cursor is gone: list again from the start."
+    )
     private static let foreignCursor = Problem(
         .badRequest,
         "The cursor is not one of this list."

@@ -8,9 +8,10 @@ extension Problem.Code {
         case .forbidden: 403
         case .notFound: 404
         case .methodNotAllowed: 405
-        case .deviceBusy, .noSession, .sessionBusy, .sessionHasContent, .jobExists, .jobFinished,
-            .jobCommitted, .notAwaitingSwitchover, .imageBusy, .imageNotReady, .copyNotAccepted,
-            .targetHasContent, .contentLost, .deviceGone, .cancelled, .unplugRequested:
+        case .deviceBusy, .noSession, .sessionExists, .sessionBusy, .sessionHasContent, .jobExists,
+            .jobFinished, .jobCommitted, .notAwaitingSwitchover, .imageBusy, .imageNotReady,
+            .copyNotAccepted, .targetHasContent, .contentLost, .deviceGone, .cancelled,
+            .unplugRequested:
             409
         case .payloadTooLarge: 413
         case .unsupportedMediaType: 415
@@ -41,7 +42,8 @@ extension Problem.Code {
         case .headersTooLarge: "The request headers are too large"
         case .deviceBusy: "The device is in use"
         case .noSession: "The device has no session it needs"
-        case .sessionBusy: "A job uses the session"
+        case .sessionExists: "The device has a session already"
+        case .sessionBusy: "The session is in use"
         case .sessionHasContent: "The session holds content"
         case .jobExists: "A job of this name exists"
         case .jobFinished: "The job is finished"

@@ -47,9 +47,7 @@ enum RequestBody {
     }
 
     private static func sentence(_ fault: JSONProblem) -> String {
-        let detail = fault.detail.prefix(1).uppercased() + fault.detail.dropFirst()
-        guard let position = fault.position else { return "\(detail)." }
-        return "\(detail) (line \(position.line), column \(position.column))."
+        fault.detail.prefix(1).uppercased() + fault.detail.dropFirst() + "."
     }
 
     private static func trimmed(_ text: Substring) -> Substring {

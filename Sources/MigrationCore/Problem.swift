@@ -29,6 +29,7 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         // The state of things.
         case deviceBusy = "device-busy"
         case noSession = "no-session"
+        case sessionExists = "session-exists"
         case sessionBusy = "session-busy"
         case sessionHasContent = "session-has-content"
         case jobExists = "job-exists"

@@ -25,17 +25,32 @@ struct JobFollower {
     /// The job when nothing more happens to it.
     func follow(_ job: JobDTO) throws(ClientProblem) -> JobDTO {
         let line = ProgressLine()
+        defer { line.clear() }
         var job = job
         while !job.isFinished {
             line.show(job)
-            job = try client.job(
-                job.id,
-                afterGeneration: job.generation,
-                waitSeconds: waitSeconds
-            )
+            do throws(ClientProblem) {
+                job = try client.job(
+                    job.id,
+                    afterGeneration: job.generation,
+                    waitSeconds: waitSeconds
+                )
+            } catch {
+                throw error.whileFollowing(job.id)
+            }
         }
-        line.clear()
         return job
+    }
+}
+
+extension ClientProblem {
+    /// The same, with how to find a job again that may go on without its watcher.
+    func whileFollowing(_ job: String) -> Self {
+        guard case .unreachable(let server, let detail) = self else { return self }
+        return .unreachable(
+            server: server,
+            detail: "\(detail) What became of the job tells: ferryctl job \(job) --wait"
+        )
     }
 }
 

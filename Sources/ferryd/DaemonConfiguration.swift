@@ -64,7 +64,8 @@ struct DaemonConfiguration {
         } catch {
             throw Problem(
                 .badRequest,
-                "The configuration \(path) is wrong at \(error.pointer): \(error.detail)"
+                "The configuration \(path) is wrong"
+                    + (error.pointer.isEmpty ? "" : " at \(error.pointer)") + ": \(error.detail)."
             )
         }
     }
