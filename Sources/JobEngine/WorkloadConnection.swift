@@ -75,6 +75,9 @@ final class WorkloadConnection: Sendable {
             }
         } catch .again {
             return
+        } catch .messageTooLong {
+            // The packet is gone, its descriptors are closed, and the next one can be read.
+            send(.refused(.badRequest("The packet or its list of descriptors is too long.")))
         } catch {
             close()
         }
@@ -149,8 +152,22 @@ final class WorkloadConnection: Sendable {
             facts.session = id
             throw Problem(.noSession, "Session \(id) was not collected here before.", facts)
         }
-        try engine.confirm(collection)
+        do throws(Problem) {
+            try engine.confirm(collection)
+        } catch {
+            keep(collection)
+            throw error
+        }
         send(.done(id))
+    }
+
+    /// A confirmation that failed may come again.
+    private func keep(_ collection: Collection) {
+        let isOpen = state.withLock { state in
+            if !state.isClosed { state.collection = collection }
+            return !state.isClosed
+        }
+        if !isOpen { engine.abandon(collection) }
     }
 
     private func expire(_ number: Int) {
