@@ -75,6 +75,9 @@ final class WorkloadConnection: Sendable {
             }
         } catch .again {
             return
+        } catch .messageTooLong {
+            // The packet is gone, its descriptors are closed, and the next one can be read.
+            send(.refused(.badRequest("The packet or its list of descriptors is too long.")))
         } catch {
             close()
         }
