@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-kernel lint format setup clean
+.PHONY: help build demo test test-kernel test-sanitizers lint format setup clean
 
 # Where a toolchain often is when it is not on PATH.
 export PATH := $(PATH):/opt/swift/usr/bin:/usr/local/swift/usr/bin:$(HOME)/.local/share/swiftly/bin
@@ -11,7 +11,7 @@ swift_sources := Sources Tests Package.swift
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
-	  printf 'make %-12s %s\n' "$$name" "$$text"; done
+	  printf 'make %-16s %s\n' "$$name" "$$text"; done
 	@echo 'NO_INSTALL=1     install nothing: only say what is missing'
 
 build: setup ## Build everything (debug)
@@ -27,6 +27,10 @@ test-kernel: setup ## The same daemon on a real kernel's driver, in a virtual ma
 	swift build
 	Tests/KernelBench/bench.sh
 
+test-sanitizers: setup ## Every test again, under the thread and the address sanitizer
+	Tests/Sanitizers/run.sh thread
+	Tests/Sanitizers/run.sh address
+
 lint: setup ## Check the format; the rest of the house rules are tests
 	swift format lint --strict --recursive $(swift_sources)
 
@@ -37,4 +41,4 @@ setup: ## Install the Debian packages that are missing
 	@deploy/setup
 
 clean: ## Remove what was built
-	rm -rf .build
+	rm -rf .build .build-thread .build-address

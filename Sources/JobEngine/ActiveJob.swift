@@ -119,18 +119,8 @@ final class ActiveJob: Sendable {
         _ change: (inout Job) -> Void = { _ in },
         settling settle: () -> Void = {}
     ) -> Problem? {
-        let (generation, problem): (UInt64, Problem?) = writer.withLock { _ in
-            do throws(Problem) {
-                return (try write(lines, durability, extra, change, settling: settle), nil)
-            } catch {
-                settle()
-                let generation = publish { job in
-                    change(&job)
-                    job.generation += 1
-                    job.warnings.append(error.detail)
-                }
-                return (generation, error)
-            }
+        let (generation, problem) = writer.withLock { _ in
+            writeAnyway(lines, durability, extra, change, settling: settle)
         }
         feed.didChange(id, generation: generation)
         return problem
@@ -169,11 +159,16 @@ final class ActiveJob: Sendable {
         }
     }
 
-    /// Asks for a cancel, which the store remembers, or says why it comes too late.
+    /// Asks for a cancel, or says why it comes too late.
+    ///
+    /// A store that is full is a reason more to call a job off, so it holds up no cancel: what
+    /// decides is the abort record.
     func cancel() throws(Problem) {
         let generation: UInt64 = try writer.withLock { _ throws(Problem) in
-            let (job, isCancellable) = state.withLock { ($0.job, Self.isCancellable($0)) }
-            if job.state == .cancelling { return job.generation }
+            let (job, isCancellable, isRollingBack) = state.withLock {
+                ($0.job, Self.isCancellable($0), $0.machine.isRollingBack)
+            }
+            if job.state == .cancelling || isRollingBack { return job.generation }
             guard !job.state.isTerminal else {
                 throw Problem(.jobFinished, "Job \(id) has ended: \(job.state.name).")
             }
@@ -183,7 +178,7 @@ final class ActiveJob: Sendable {
                     "Job \(id) has passed its commit and cannot be cancelled."
                 )
             }
-            let generation = try write([.cancelRequested], .process, StoreChange()) {
+            let (generation, _) = writeAnyway([.cancelRequested], .process, StoreChange()) {
                 $0.state = .cancelling
             }
             interruptLocked(Problem(.cancelled, "The job was cancelled on request."))
@@ -283,6 +278,27 @@ final class ActiveJob: Sendable {
         return publish { visible in
             change(&visible)
             visible.generation = job.generation
+        }
+    }
+
+    /// What is written, with what the store said when it did not take it.
+    private func writeAnyway(
+        _ lines: [JournalEntry.Line],
+        _ durability: Durability,
+        _ extra: StoreChange,
+        _ change: (inout Job) -> Void,
+        settling settle: () -> Void = {}
+    ) -> (UInt64, Problem?) {
+        do throws(Problem) {
+            return (try write(lines, durability, extra, change, settling: settle), nil)
+        } catch {
+            settle()
+            let generation = publish { job in
+                change(&job)
+                job.generation += 1
+                job.warn(error.detail)
+            }
+            return (generation, error)
         }
     }
 

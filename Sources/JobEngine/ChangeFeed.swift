@@ -26,8 +26,6 @@ final class ChangeFeed: Sendable {
     /// A leaf: replies are called after it is let go.
     private let state = Mutex(State())
 
-    var waiterCount: Int { state.withLock { $0.waiters.values.reduce(0) { $0 + $1.count } } }
-
     /// Calls `reply` once: when ``didChange(_:generation:)`` passes `generation`, after `seconds`,
     /// or at once when the feed is closed.
     ///

@@ -4,29 +4,49 @@ internal import Synchronization
 
 /// Where the blocking part of a request runs: a few serial queues without a target, and a bound on
 /// what waits before them.
+///
+/// What waits is given to whichever queue is free first, so that nothing waits behind a call that
+/// hangs while another queue has nothing to do.
 final class CommandPool: Sendable {
+    typealias Work = @Sendable () -> Void
+
+    private enum Answer {
+        case begin(Int)
+        case wait
+        case refuse
+    }
+
+    private struct State {
+        var idle: [Int]
+        /// In the order it came.
+        var waiting: [Work] = []
+    }
+
     private let queues: [DispatchQueue]
     private let pendingLimit: Int
-    /// Guards how much each queue has to do.
+    /// Guards which queues are idle and what waits for one.
     ///
-    /// A leaf.
-    private let pending: Mutex<[Int]>
+    /// A leaf: nothing is called while it is held.
+    private let state: Mutex<State>
 
     init(queueCount: Int, pendingLimit: Int) {
         self.queues = (0..<queueCount).map { DispatchQueue(label: "ferry.command.\($0)") }
         self.pendingLimit = pendingLimit
-        self.pending = Mutex(Array(repeating: 0, count: queueCount))
+        self.state = Mutex(State(idle: Array((0..<queueCount).reversed())))
     }
 
-    /// Runs work on the queue that has least to do.
-    func perform(_ work: @escaping @Sendable () -> Void) throws(Problem) {
-        let chosen: Int? = pending.withLock { pending in
-            guard pending.reduce(0, +) < pendingLimit else { return nil }
-            let index = pending.indices.min { pending[$0] < pending[$1] } ?? 0
-            pending[index] += 1
-            return index
+    /// Runs work on a queue that is free, now or when there is one.
+    func perform(_ work: @escaping Work) throws(Problem) {
+        let answer: Answer = state.withLock { state in
+            if let index = state.idle.popLast() { return .begin(index) }
+            guard state.waiting.count < pendingLimit else { return .refuse }
+            state.waiting.append(work)
+            return .wait
         }
-        guard let chosen else {
+        switch answer {
+        case .begin(let index): run(work, on: index)
+        case .wait: return
+        case .refuse:
             var facts = Problem.Facts()
             facts.retryAfterSeconds = 1
             throw Problem(
@@ -35,9 +55,21 @@ final class CommandPool: Sendable {
                 facts
             )
         }
-        queues[chosen].async {
+    }
+
+    private func run(_ work: @escaping Work, on index: Int) {
+        queues[index].async {
             work()
-            self.pending.withLock { $0[chosen] -= 1 }
+            if let next = self.next(for: index) { self.run(next, on: index) }
+        }
+    }
+
+    /// What the queue does next; without anything it is idle.
+    private func next(for index: Int) -> Work? {
+        state.withLock { state in
+            guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
+            state.idle.append(index)
+            return nil
         }
     }
 }

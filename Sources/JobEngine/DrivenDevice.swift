@@ -66,8 +66,8 @@ final class DrivenDevice: Sendable {
 
     /// GET, held against where we left the device.
     ///
-    /// A state we did not lead it to means that somebody reset the device behind us: its content
-    /// is lost, whatever the state is now. A state without a name is where a driver stopped on its
+    /// A state we did not lead it to means that somebody reset or drove the device behind us: its
+    /// content is lost, whatever the state is now. A state without a name is where a driver stopped on its
     /// way, and no loss.
     func currentState() throws(Problem) -> ReportedState {
         let reported: ReportedState
@@ -87,8 +87,8 @@ final class DrivenDevice: Sendable {
         if let expected, !expected.contains(known) {
             let names = expected.map(\.kernelName).sorted().joined(separator: " or ")
             throw lost(
-                "\(device) was left in \(names) and says \(known.kernelName): it was reset by "
-                    + "somebody else, and its content is lost."
+                "\(device) was left in \(names) and says \(known.kernelName): somebody else reset "
+                    + "or drove it, and its content is lost."
             )
         }
         return reported
@@ -144,6 +144,16 @@ final class DrivenDevice: Sendable {
             throw failure("VFIO_DEVICE_RESET", error)
         }
         state.withLock { $0.note(.known(.running)) }
+    }
+
+    /// `VFIO_MIG_GET_PRECOPY_INFO` of the open stream.
+    func preCopyInfo() throws(Problem) -> PreCopyInfo {
+        let stream = try stream()
+        do throws(Errno) {
+            return try stream.preCopyInfo()
+        } catch {
+            throw failure("VFIO_MIG_GET_PRECOPY_INFO", error)
+        }
     }
 
     /// MIG_DATA_SIZE, or nil where the driver cannot tell.

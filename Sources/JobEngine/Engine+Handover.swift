@@ -10,10 +10,16 @@ struct Collection: Sendable {
 
 extension Engine {
     /// Locks a session for the program that collects it.
+    ///
+    /// A device that was stopped for an image is not given out: its user would run the content
+    /// beside what is made of the image.
     func beginCollection(of id: SessionID) throws(Problem) -> Collection {
         guard let session = sessionTable.open(id) else { throw Self.missing(id) }
         try locks.acquire([session.device.device], for: Collection.lock)
-        return Collection(session: session)
+        let collection = Collection(session: session)
+        guard let image = session.stoppedImage else { return collection }
+        abandon(collection)
+        throw session.stopped(for: image)
     }
 
     /// The descriptors to send, and the page table the device is attached to.
@@ -34,7 +40,7 @@ extension Engine {
     /// The program has the device: ferryd lets go.
     ///
     /// Blocking. When the store does not take it, the session stays as it was and the collection
-    /// with it.
+    /// with it, for the caller to confirm again or to abandon.
     func confirm(_ collection: Collection) throws(Problem) {
         let content = collection.session.record.content
         try end(collection.session, .collected, content, "Collected by the device's user.")

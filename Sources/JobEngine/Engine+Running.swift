@@ -50,6 +50,8 @@ extension Engine {
             record.mayRun = outcome.mayRun
             record.warnings += outcome.warnings
             record.finishedAt = now
+            // A downtime that nobody saw the end of has no length.
+            if case .indeterminate = outcome.state { record.actualDowntimeNanoseconds = nil }
             for index in record.devices.indices {
                 let session =
                     record.devices[index].side == .source ? members.source : members.target
@@ -90,9 +92,10 @@ extension Engine {
                 record.content = .lost
                 record.note = "The content was lost in job \(job.id)."
             case .uncertain:
-                // A source may still be whole; a target was overwritten, and a device that was to
-                // be reset was given up.
-                if side == .target || job.spec.work.kind == .reset { record.content = .lost }
+                // A source that is still open may be whole; a target was overwritten, and a device
+                // that was to be reset or was closed was given up.
+                let isGivenUp = job.spec.work.kind == .reset || record.status != .open
+                if side == .target || isGivenUp { record.content = .lost }
                 record.note =
                     "content_uncertain: job \(job.id) failed where the device must not fail."
             }

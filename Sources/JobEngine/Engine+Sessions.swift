@@ -212,18 +212,29 @@ extension Engine {
     }
 
     /// The first GET of a device that comes with content: in ERROR there is none any more.
+    ///
+    /// A state with a stream is refused, for the stream is its user's: what went through it so far
+    /// nobody here can tell.
     private func confirmed(
         _ content: DeviceContent,
         of device: DrivenDevice
     ) throws(Problem) -> DeviceContent {
         guard content != .empty, device.session.support.flags != nil else { return content }
+        let state: ReportedState
         do throws(Problem) {
-            _ = try device.currentState()
-            return content
+            state = try device.currentState()
         } catch {
             guard error.code == .contentLost else { throw error }
             return .lost
         }
+        guard case .known(let known) = state, known.hasStream else { return content }
+        var facts = Problem.Facts(device: device.device)
+        facts.reasons = ["The device is in \(known.kernelName)."]
+        throw Problem(
+            .incompatible,
+            "\(device.device) is in the middle of a transfer of its user's; hand it in RUNNING.",
+            facts
+        )
     }
 
     private func newSessionID() throws(Problem) -> SessionID {

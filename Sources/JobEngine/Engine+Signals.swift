@@ -7,7 +7,12 @@ extension Engine {
     /// Called by a backend, on a thread of its own.
     func didSignal(_ signal: DeviceSignal, _ session: OpenSession) {
         let device = session.device.device
-        alert(device, signal)
+        var change = StoreChange()
+        if signal == .errorSignalled {
+            let record = session.update { $0.note = "The device signalled an unrecoverable error." }
+            change = StoreChange(record, at: clock.timestamp())
+        }
+        alert(device, signal, with: change)
         guard case .job(let id)? = locks.holder(of: device), let job = jobTable.job(id) else {
             if signal == .unplugRequested { leave(device) }
             return
@@ -16,13 +21,21 @@ extension Engine {
         if signal == .unplugRequested { _ = leaving.withLock { $0.insert(device) } }
         let isCalledOff = job.interrupt(cause(signal, device)) || job.isCalledOff
         workers.withdraw(id)
-        guard signal == .unplugRequested else { return }
         if locks.holder(of: device) == .job(id) {
+            guard !isCalledOff else { return }
             // After the commit there is only the way forward: the alert is all.
-            if !isCalledOff { _ = leaving.withLock { $0.remove(device) } }
+            _ = leaving.withLock { $0.remove(device) }
+            job.recordAnyway { $0.warn(warning(signal, device)) }
         } else if leaving.withLock({ $0.remove(device) }) != nil {
             // The job ended before the device was on the list.
             leave(device)
+        }
+    }
+
+    private func warning(_ signal: DeviceSignal, _ device: DeviceID) -> String {
+        switch signal {
+        case .unplugRequested: "Somebody unbinds or unplugs \(device), behind the commit."
+        case .errorSignalled: "\(device) signalled an unrecoverable error, behind the commit."
         }
     }
 
@@ -74,16 +87,21 @@ extension Engine {
         }
     }
 
-    /// An event that says what was signalled.
+    /// An event that says what was signalled, with what it changed.
     ///
     /// Losing one to a failing store loses no state.
-    private func alert(_ device: DeviceID, _ signal: DeviceSignal) {
+    private func alert(
+        _ device: DeviceID,
+        _ signal: DeviceSignal,
+        with change: StoreChange = StoreChange()
+    ) {
+        var change = change
         let text =
             switch signal {
             case .unplugRequested: "unplug_requested"
             case .errorSignalled: "error_signalled"
             }
-        let event = Event(at: clock.timestamp(), topic: .deviceAlert(device, text))
-        try? store.apply(StoreChange(events: [event]), .process)
+        change.events.append(Event(at: clock.timestamp(), topic: .deviceAlert(device, text)))
+        try? store.apply(change, .process)
     }
 }

@@ -11,21 +11,35 @@ extension Engine {
             .filter { $0.content == .live || $0.content == .loaded }
     }
 
+    /// What a stop waits for: the jobs that have not ended.
+    package func jobsUnderWay() -> [JobView] { jobTable.active.map(\.view) }
+
     /// Stops: no more jobs, those before their commit are rolled back, those after it end, then
     /// every session is closed.
     ///
-    /// Calls back when it is done, from a thread of the engine's.
+    /// A job past its commit may put content where none was. When a session with content is not
+    /// among those `accepted` names, nothing is closed, work is taken again, and `done` hears of
+    /// the sessions that are kept; else it hears of none when everything is closed. It is called
+    /// once, from a thread of the engine's.
     ///
     /// Never blocks.
-    package func stop(_ done: @escaping @Sendable () -> Void) {
+    package func stop(
+        losing accepted: Set<SessionID>,
+        _ done: @escaping @Sendable (_ kept: [SessionRecord]) -> Void
+    ) {
         isStopping.withLock { $0 = true }
         stopping.async {
             self.callOffJobs()
             self.jobTable.whenIdle {
                 self.stopping.async {
+                    let kept = self.sessionsWithContent().filter { !accepted.contains($0.id) }
+                    guard kept.isEmpty else {
+                        self.isStopping.withLock { $0 = false }
+                        return done(kept)
+                    }
                     self.feed.close()
                     self.closeSessions()
-                    done()
+                    done([])
                 }
             }
         }

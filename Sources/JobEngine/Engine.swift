@@ -32,7 +32,7 @@ package final class Engine: Sendable {
     ///
     /// A leaf lock.
     let leaving = Mutex<Set<DeviceID>>([])
-    /// Set once: no job is admitted any more.
+    /// While it is set no job and no session begins.
     ///
     /// A leaf lock.
     let isStopping = Mutex(false)
@@ -166,7 +166,8 @@ package final class Engine: Sendable {
         let record = try catalogue.remove(id)
         let event = Event(at: clock.timestamp(), topic: .imageChanged(id, exists: false))
         do throws(Problem) {
-            // The catalogue first: bytes nobody knows of are swept at the next start.
+            // The catalogue first: bytes nobody knows of are named by the next start, an image
+            // without bytes would be found out only by the restore that needs it.
             try store.apply(StoreChange(deletedImages: [id], events: [event]), .machine)
         } catch {
             catalogue.insert([record])

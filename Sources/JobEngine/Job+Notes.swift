@@ -12,6 +12,11 @@ extension Job {
         change(&devices[index])
     }
 
+    /// Tells something that went wrong, once.
+    mutating func warn(_ text: String) {
+        if !warnings.contains(text) { warnings.append(text) }
+    }
+
     /// Notes a SET that returned.
     ///
     /// It has no time when the device did not say where it began.

@@ -108,17 +108,7 @@ struct JobAdmission {
     /// A source begins in RUNNING, and taking it anywhere lets it run until it is quiesced.
     private func checkRuns(_ session: OpenSession) throws(Problem) {
         let device = session.device.device
-        if let image = session.stoppedImage {
-            var facts = Problem.Facts(device: device)
-            facts.session = session.record.id
-            facts.image = image
-            throw Problem(
-                .copyNotAccepted,
-                "\(device) was stopped for image \(image), where its content goes on from: restore "
-                    + "that, onto \(device) too.",
-                facts
-            )
-        }
+        if let image = session.stoppedImage { throw session.stopped(for: image) }
         guard let state = session.device.lastState, state != .known(.running) else { return }
         var facts = Problem.Facts(device: device)
         facts.session = session.record.id

@@ -9,7 +9,12 @@ extension JobRunner {
             guard let image = members.image else {
                 throw Problem(.internalError, "The restore has no image.")
             }
-            members.setReader(try images.open(image, shouldStop: { job.isInterrupted }))
+            do throws(Problem) {
+                members.setReader(try images.open(image, shouldStop: { job.isInterrupted }))
+            } catch {
+                // The reader knows that it was stopped, the job why.
+                throw error.code == .cancelled ? job.interruption ?? error : error
+            }
         }
     }
 

@@ -22,7 +22,10 @@ extension JobRunner {
         do throws(ActionFailure) {
             let device = try session(.source).device
             let drained = try drain(device, .preCopy)
-            let info = try? device.stream().preCopyInfo()
+            var info: PreCopyInfo?
+            var warning: String?
+            // No convergence, and no failure: the next read tells whether the stream is dead.
+            do throws(Problem) { info = try device.preCopyInfo() } catch { warning = error.detail }
             let round = PreCopyRound(
                 initialByteCount: info?.initialByteCount,
                 dirtyByteCount: info?.dirtyByteCount,
@@ -33,6 +36,7 @@ extension JobRunner {
                 progress.iterations += 1
                 progress.remainingByteCount = round.remainingByteCount ?? 0
                 record.note(device, round)
+                if let warning { record.warn(warning) }
             }
             if drained.byteCount == 0 {
                 job.waitForAttention(nanoseconds: Self.idleRoundNanoseconds)

@@ -31,6 +31,19 @@ final class OpenSession: Sendable {
 
     func setStoppedImage(_ image: ImageID?) { state.withLock { $0.stoppedImage = image } }
 
+    /// Why a device that was stopped for an image may not run again.
+    func stopped(for image: ImageID) -> Problem {
+        var facts = Problem.Facts(device: device.device)
+        facts.session = record.id
+        facts.image = image
+        return Problem(
+            .copyNotAccepted,
+            "\(device.device) was stopped for image \(image), where its content goes on from: "
+                + "restore that, onto \(device.device) too.",
+            facts
+        )
+    }
+
     /// Changes the record and returns it for the store.
     func update(_ change: (inout SessionRecord) -> Void) -> SessionRecord {
         state.withLock { state in

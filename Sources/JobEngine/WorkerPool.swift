@@ -5,10 +5,10 @@ internal import Synchronization
 /// The threads that jobs block: N serial queues without a target, leased one at a time.
 ///
 /// Concurrent queues, and serial ones that target one, starve on Linux while their work blocks
-/// (docs/decisions/0004). A job leases one worker for each of its devices when it is admitted, so
-/// a stuck ioctl blocks nobody else.
+/// (docs/decisions/0004). A job has a worker to itself until it ends, so a stuck ioctl blocks nobody
+/// else.
 final class WorkerPool: Sendable {
-    /// A job's hold on a worker, from admission to its end.
+    /// A job's hold on a worker, from its first step to its end.
     struct Lease: Sendable {
         fileprivate let index: Int
         let queue: DispatchQueue

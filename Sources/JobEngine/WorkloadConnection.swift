@@ -75,6 +75,9 @@ final class WorkloadConnection: Sendable {
             }
         } catch .again {
             return
+        } catch .messageTooLong {
+            // The packet is gone, its descriptors are closed, and the next one can be read.
+            send(.refused(.badRequest("The packet or its list of descriptors is too long.")))
         } catch {
             close()
         }
@@ -118,24 +121,36 @@ final class WorkloadConnection: Sendable {
         let collection = try engine.beginCollection(of: id)
         do throws(Problem) {
             let descriptors = try engine.descriptors(for: collection)
-            let number: Int? = state.withLock { state in
-                guard !state.isClosed else { return nil }
-                state.collection = collection
-                state.collectionNumber += 1
-                return state.collectionNumber
-            }
-            guard let number else { return engine.abandon(collection) }
+            guard keep(collection) else { return }
             send(
                 .done(id, pageTableID: descriptors.pageTableID),
                 [descriptors.device.raw, descriptors.iommufd.raw]
             )
-            queue.asyncAfter(deadline: .now() + .seconds(Self.confirmationSeconds)) { [weak self] in
-                self?.expire(number)
-            }
         } catch {
             engine.abandon(collection)
             throw error
         }
+    }
+
+    /// Waits a bounded time for the program's word on what it collects.
+    ///
+    /// False when the program hung up meanwhile: the collection is undone then.
+    @discardableResult
+    private func keep(_ collection: Collection) -> Bool {
+        let number: Int? = state.withLock { state in
+            guard !state.isClosed else { return nil }
+            state.collection = collection
+            state.collectionNumber += 1
+            return state.collectionNumber
+        }
+        guard let number else {
+            engine.abandon(collection)
+            return false
+        }
+        queue.asyncAfter(deadline: .now() + .seconds(Self.confirmationSeconds)) { [weak self] in
+            self?.expire(number)
+        }
+        return true
     }
 
     private func confirm(_ id: SessionID) throws(Problem) {
@@ -149,7 +164,13 @@ final class WorkloadConnection: Sendable {
             facts.session = id
             throw Problem(.noSession, "Session \(id) was not collected here before.", facts)
         }
-        try engine.confirm(collection)
+        do throws(Problem) {
+            try engine.confirm(collection)
+        } catch {
+            // Nothing has changed: the program may confirm again, or hang up.
+            keep(collection)
+            throw error
+        }
         send(.done(id))
     }
 

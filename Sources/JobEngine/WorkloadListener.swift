@@ -8,11 +8,12 @@ internal import SystemIO
 /// Everything runs on one serial queue that never blocks; what blocks goes to the engine's pool.
 package final class WorkloadListener: Sendable {
     /// Connections at a time; more are closed at once.
-    static let connectionLimit = 64
+    package static let connectionLimit = 64
 
     private struct State {
         var source: ReadSource?
         var connections: [ObjectIdentifier: WorkloadConnection] = [:]
+        var isStopped = false
     }
 
     package let path: String
@@ -53,6 +54,7 @@ package final class WorkloadListener: Sendable {
             defer {
                 state.source = nil
                 state.connections = [:]
+                state.isStopped = true
             }
             return (state.source, Array(state.connections.values))
         }
@@ -75,13 +77,18 @@ package final class WorkloadListener: Sendable {
     }
 
     private func begin(_ connection: SharedDescriptor) {
-        guard state.withLock({ $0.connections.count < Self.connectionLimit }) else { return }
         let workload = WorkloadConnection(connection, engine: engine, queue: queue) {
             [weak self] closed in
             self?.state.withLock { $0.connections[closed] = nil }
         }
-        state.withLock { $0.connections[ObjectIdentifier(workload)] = workload }
-        workload.begin()
+        let isTaken = state.withLock { state in
+            guard !state.isStopped, state.connections.count < Self.connectionLimit else {
+                return false
+            }
+            state.connections[ObjectIdentifier(workload)] = workload
+            return true
+        }
+        if isTaken { workload.begin() }
     }
 
     /// Out of descriptors: the source would fire without end until one is free.

@@ -108,10 +108,15 @@ struct WorkloadReply: Sendable {
         try unsafe withUnsafeBytes(of: packet) { bytes throws(Failure) in try unsafe body(bytes) }
     }
 
-    /// Copies as much of the text as leaves room for its NUL; the rest stays zero.
+    /// Copies as many whole characters as leave room for a NUL; the rest stays zero.
     private static func copy<Characters>(_ text: String, into characters: inout Characters) {
         unsafe withUnsafeMutableBytes(of: &characters) { bytes in
-            unsafe bytes.copyBytes(from: text.utf8.prefix(bytes.count - 1))
+            var room = bytes.count - 1
+            let whole = text.unicodeScalars.prefix { scalar in
+                room -= String(scalar).utf8.count
+                return room >= 0
+            }
+            unsafe bytes.copyBytes(from: String(whole).utf8)
         }
     }
 }

@@ -12,7 +12,7 @@ package struct SessionRecord: Hashable, Sendable, Codable {
     package var isReproducible: Bool
     package let openedAt: Timestamp
     package var closedAt: Timestamp?
-    /// Why it ended, or what happened to its content: one sentence.
+    /// Why it ended, or what happened to its device or content: one sentence.
     package var note: String?
 
     package init(

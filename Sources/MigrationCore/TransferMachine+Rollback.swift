@@ -24,7 +24,8 @@ extension TransferMachine {
         var steps: [TransferStep] = []
         if plan.hasCommit { steps.append(TransferStep(step.phase, .abort(cause))) }
         if source != .lost { steps += wayUp(byStop: byStop, step.phase) }
-        let attempted = plan.steps[...index].map(\.action)
+        var attempted = plan.steps[..<index].map(\.action)
+        if case .notBegun = event {} else { attempted.append(step.action) }
         let isTargetTouched = attempted.contains(where: isTargetSet)
         if isTargetTouched {
             steps.append(TransferStep(step.phase, .reset(.target)))

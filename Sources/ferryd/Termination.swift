@@ -9,8 +9,16 @@ import Synchronization
 final class Termination: Sendable {
     private enum Stage {
         case serving
-        case refused
+        /// A signal was refused for the content of these sessions.
+        case refused(Set<SessionID>)
         case stopping
+    }
+
+    /// What a signal leads to.
+    private enum Answer {
+        case refuse
+        case stop
+        case wait
     }
 
     private let daemon: Daemon
@@ -42,32 +50,55 @@ final class Termination: Sendable {
 
     private func didReceiveSignal() {
         let kept = daemon.engine.sessionsWithContent()
-        let mayStop = stage.withLock { stage in
+        let ids = Set(kept.map(\.id))
+        let answer: Answer = stage.withLock { stage in
             switch stage {
-            case .serving where !kept.isEmpty:
-                stage = .refused
-                return false
+            case .stopping: return .wait
+            // A second signal means what the first one was told of, and nothing that came since.
+            case .refused(let told) where ids.isSubset(of: told): break
+            case .serving where ids.isEmpty: break
             case .serving, .refused:
-                stage = .stopping
-                return true
-            case .stopping: return false
+                stage = .refused(ids)
+                return .refuse
             }
+            stage = .stopping
+            return .stop
         }
-        guard mayStop else {
-            if stage.withLock({ $0 == .refused }) { refuse(kept.map(\.device.text)) }
-            return
+        switch answer {
+        case .refuse: refuse(kept)
+        case .stop: stop(losing: ids)
+        case .wait: tellWhatIsWaitedFor()
         }
+    }
+
+    private func stop(losing accepted: Set<SessionID>) {
         logger.info("stopping")
-        daemon.engine.stop {
+        daemon.engine.stop(losing: accepted) { kept in
+            guard kept.isEmpty else {
+                self.stage.withLock { $0 = .refused(Set(kept.map(\.id))) }
+                return self.refuse(kept)
+            }
             self.daemon.stop()
             self.ended.signal()
         }
     }
 
-    private func refuse(_ devices: [String]) {
+    private func tellWhatIsWaitedFor() {
+        for view in daemon.engine.jobsUnderWay() {
+            let phase = view.job.phase?.rawValue ?? "no phase yet"
+            let stuck = view.stuckIn.map { arc in
+                "; \(arc.device) has been on its way to \(arc.to.kernelName) for "
+                    + "\(arc.nanoseconds / 1_000_000_000) s"
+            }
+            logger.warning("still stopping: job \(view.job.id) is in \(phase)\(stuck ?? "")")
+        }
+    }
+
+    private func refuse(_ kept: [SessionRecord]) {
+        let devices = kept.map(\.device.text).joined(separator: ", ")
         logger.warning(
             """
-            not stopping: the content of \(devices.joined(separator: ", ")) would be lost. Collect \
+            not stopping: the content of \(devices) would be lost. Collect \
             or close the sessions, or send the signal again to stop all the same.
             """
         )

@@ -1,11 +1,12 @@
 import Foundation
-import JobEngine
 import JobStore
 import MigrationCore
 import MigrationPorts
 import SimulatedDevices
 import StateTransfer
 import Testing
+
+@testable import JobEngine
 
 /// A whole engine over simulated devices and a real store in a directory of its own.
 final class EngineFixture {
@@ -71,6 +72,23 @@ final class EngineFixture {
         }
         throw Problem(.timedOut, "The job did not come to what the test waits for.")
     }
+
+    /// Waits until the engine has done what it was told to do in the background.
+    ///
+    /// Only for an engine with one command queue.
+    func idle() async throws {
+        let engine = engine
+        #expect(engine.configuration.commandQueueCount == 1)
+        try await withCheckedThrowingContinuation { (continuation: Waiter) in
+            do {
+                try engine.perform { continuation.resume() }
+            } catch {
+                continuation.resume(throwing: error)
+            }
+        }
+    }
+
+    private typealias Waiter = CheckedContinuation<Void, any Error>
 
     func digest(_ device: String) throws -> String {
         try #require(engine.device(try id(device)).record.simulation).contentDigest

@@ -103,13 +103,18 @@ extension EngineFixture {
         return spec
     }
 
-    func restore(_ image: ImageID) throws -> JobSpec {
+    func restore(
+        _ image: ImageID,
+        onto target: String = "sim-1",
+        acceptCopy: Bool = true,
+        discard: Bool = false
+    ) throws -> JobSpec {
         JobSpec(
             work: .restore(
                 image: image,
-                members: [.init(source: nil, target: try id("sim-1"))],
-                acceptCopy: true,
-                discard: false
+                members: [.init(source: nil, target: try id(target))],
+                acceptCopy: acceptCopy,
+                discard: discard
             )
         )
     }

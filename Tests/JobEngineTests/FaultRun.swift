@@ -73,7 +73,7 @@ struct Audit {
     private var fixture: EngineFixture { run.fixture }
 
     private func session(_ device: String) -> TapedSession? {
-        fixture.backend.sessions.last { $0.device.text == device }
+        fixture.backend.session(device)
     }
 
     /// Whether a device acts and holds what was to be moved.

@@ -71,6 +71,8 @@ final class TapedStore: JobStore {
         case from(Int)
         /// One write throws though it was made, as when only the fsync failed.
         case afterWrite(Int)
+        /// The commit record is refused.
+        case commit
     }
 
     let tape: Tape
@@ -95,7 +97,7 @@ final class TapedStore: JobStore {
     func apply(_ change: StoreChange, _ durability: Durability) throws(Problem) {
         guard let number = tape.nextWrite() else { return try store.apply(change, durability) }
         let plan = fault.withLock { $0 }
-        if isRefused(number, plan) {
+        if isRefused(number, change, plan) {
             tape.note(.refusedWrite(change))
             throw Problem(.storeFailed, "injected into write \(number)")
         }
@@ -108,8 +110,9 @@ final class TapedStore: JobStore {
         observer.withLock { $0 }?(number)
     }
 
-    private func isRefused(_ number: Int, _ fault: Fault) -> Bool {
+    private func isRefused(_ number: Int, _ change: StoreChange, _ fault: Fault) -> Bool {
         switch fault {
+        case .commit: change.journal.contains { $0.entry.line == .commit }
         case .none, .afterWrite: false
         case .at(let bad): number == bad
         case .from(let bad): number >= bad

@@ -2,6 +2,7 @@ import MigrationCore
 import MigrationPorts
 import SimulatedDevices
 import Synchronization
+import SystemIO
 
 /// Simulated devices of which one call can be made to fail, in every way a kernel's can.
 final class TapedBackend: DeviceBackend {
@@ -24,6 +25,10 @@ final class TapedBackend: DeviceBackend {
     let simulated: SimulatedBackend
     // Guards the plan; a leaf.
     private let plan = Mutex<(number: Int, fault: Fault)?>(nil)
+    // Guards the observer; a leaf.
+    private let observer = Mutex<(@Sendable (DeviceID, DeviceState) -> Void)?>(nil)
+    // Guards what devices that are handed in are in; a leaf.
+    private let adoptedState = Mutex(DeviceState.running)
     // Guards every session there was; a leaf.
     private let opened = Mutex<[TapedSession]>([])
 
@@ -37,6 +42,20 @@ final class TapedBackend: DeviceBackend {
 
     var sessions: [TapedSession] { opened.withLock { $0 } }
 
+    /// Calls somebody before every SET, on the thread that makes it.
+    func observe(_ observer: @escaping @Sendable (DeviceID, DeviceState) -> Void) {
+        self.observer.withLock { $0 = observer }
+    }
+
+    func willSet(_ device: DeviceID, _ state: DeviceState) {
+        observer.withLock { $0 }?(device, state)
+    }
+
+    /// The session that has the device, or had it last.
+    func session(_ device: String) -> TapedSession? {
+        sessions.last { $0.device.text == device }
+    }
+
     func fault(for number: Int?) -> Fault? {
         plan.withLock { $0?.number == number ? $0?.fault : nil }
     }
@@ -45,7 +64,9 @@ final class TapedBackend: DeviceBackend {
     func device(_ id: DeviceID) -> DeviceRecord? { simulated.device(id) }
     func probe(_ id: DeviceID) throws(Problem) -> MigrationSupport { try simulated.probe(id) }
     func holders(of id: DeviceID) -> [Problem.Holder] { simulated.holders(of: id) }
-    func initialSessions() -> [any DeviceSession] { simulated.initialSessions().map(taped) }
+    func initialSessions() -> [any DeviceSession] {
+        simulated.initialSessions().map { taped($0) }
+    }
 
     func open(
         _ id: DeviceID,
@@ -58,11 +79,25 @@ final class TapedBackend: DeviceBackend {
         _ id: DeviceID,
         _ descriptors: consuming DeviceDescriptors
     ) throws(Problem) -> any DeviceSession {
-        try simulated.adopt(id, descriptors)
+        // Any descriptors will do, so that handing in and out can be tested without a kernel's.
+        let session = try simulated.open(id, joining: nil)
+        let state = adoptedState.withLock { $0 }
+        do throws(Errno) {
+            _ = try session.set(state)
+        } catch {
+            throw Problem(.deviceFailed, "\(id): \(error.name)")
+        }
+        return taped(session, HeldDescriptors(descriptors))
     }
 
-    private func taped(_ session: any DeviceSession) -> any DeviceSession {
-        let taped = TapedSession(session, self)
+    /// The state the next devices are in that are handed in.
+    func adoptDevices(in state: DeviceState) { adoptedState.withLock { $0 = state } }
+
+    private func taped(
+        _ session: any DeviceSession,
+        _ descriptors: HeldDescriptors? = nil
+    ) -> any DeviceSession {
+        let taped = TapedSession(session, self, descriptors)
         opened.withLock { $0.append(taped) }
         return taped
     }
@@ -83,9 +118,18 @@ final class TapedSession: DeviceSession {
     // Guards what the faults did; a leaf.
     private let fate = Mutex(State())
 
-    init(_ session: any DeviceSession, _ backend: TapedBackend) {
+    private let descriptors: HeldDescriptors?
+    // Guards the handler; a leaf.
+    private let handlers = Mutex<(@Sendable (DeviceSignal) -> Void)?>(nil)
+
+    init(
+        _ session: any DeviceSession,
+        _ backend: TapedBackend,
+        _ descriptors: HeldDescriptors?
+    ) {
         self.session = session
         self.backend = backend
+        self.descriptors = descriptors
     }
 
     var device: DeviceID { session.device }
@@ -110,6 +154,7 @@ final class TapedSession: DeviceSession {
     func set(_ target: DeviceState) throws(Errno) -> (any MigrationStream)? {
         var isFailed = true
         defer { backend.tape.note(.called(device, .set(target, failed: isFailed))) }
+        backend.willSet(device, target)
         if isInError { throw .invalid }
         let stream = try call(.set) { () throws(Errno) in try session.set(target) }
         fate.withLock { $0.strangeNumber = nil }
@@ -133,10 +178,16 @@ final class TapedSession: DeviceSession {
     }
 
     func onSignal(_ handler: @escaping @Sendable (DeviceSignal) -> Void) {
+        handlers.withLock { $0 = handler }
         session.onSignal(handler)
     }
 
-    func duplicateDescriptors() throws(Errno) -> DeviceDescriptors? { nil }
+    /// Signals the holder, as the kernel would, on this very thread.
+    func signal(_ signal: DeviceSignal) { handlers.withLock { $0 }?(signal) }
+
+    func duplicateDescriptors() throws(Errno) -> DeviceDescriptors? {
+        try descriptors?.duplicates()
+    }
 
     func close() {
         fate.withLock { $0.isClosed = true }
@@ -181,6 +232,21 @@ final class TapedSession: DeviceSession {
             fate.withLock { $0.strangeNumber = 42 }
             throw .io
         }
+    }
+}
+
+/// What was handed in with a device, to be handed out again.
+final class HeldDescriptors: Sendable {
+    private let descriptors: DeviceDescriptors
+
+    init(_ descriptors: consuming DeviceDescriptors) { self.descriptors = descriptors }
+
+    func duplicates() throws(Errno) -> DeviceDescriptors {
+        DeviceDescriptors(
+            device: try descriptors.device.duplicate(),
+            iommufd: try descriptors.iommufd.duplicate(),
+            pageTableID: descriptors.pageTableID
+        )
     }
 }
 

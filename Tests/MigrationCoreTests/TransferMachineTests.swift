@@ -72,6 +72,17 @@ struct TransferMachineTests {
         #expect(outcome?.target == .emptied)
     }
 
+    @Test("a target whose first SET was not begun keeps what it has")
+    func targetNotBegun() throws {
+        var machine = try Self.machine(at: .set(.target, .resuming))
+        _ = machine.next(after: .notBegun(Self.cause))
+        let (actions, outcome) = Self.rest(machine)
+        #expect(actions == [.abort(Self.cause)])
+        #expect(outcome?.state == .failed(Self.cause))
+        #expect(outcome?.mayRun == .source)
+        #expect(outcome?.target == .untouched)
+    }
+
     @Test("when the way by STOP fails too, the content is uncertain and nobody knows who runs")
     func byStopFails() throws {
         var machine = try Self.machine(at: .set(.source, .stopCopy))
