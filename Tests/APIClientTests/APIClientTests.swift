@@ -151,7 +151,8 @@ struct APIClientTests {
     @Test(
         "an address is unix:PATH or tcp:HOST:PORT",
         arguments: [
-            "unix:/run/ferry/ferryd.sock", "tcp:127.0.0.1:80", "tcp:[::1]:65535", "tcp:h-1.x:1",
+            "unix:/run/ferry/ferryd.sock", "unix:ferryd.sock", "tcp:127.0.0.1:80",
+            "tcp:[::1]:65535", "tcp:h-1.x:1",
         ]
     )
     func addresses(_ text: String) {
@@ -161,7 +162,7 @@ struct APIClientTests {
     @Test(
         "what is no address is refused",
         arguments: [
-            "", "unix:", "unix:relative", "tcp:", "tcp:h", "tcp:h:0", "tcp:h:65536", "tcp::1",
+            "", "unix:", "tcp:", "tcp:h", "tcp:h:0", "tcp:h:65536", "tcp::1",
             "tcp:user@h:1", "tcp:h/x:1", "http://h:1", "/run/x",
             "unix:/" + String(repeating: "x", count: 108),
         ]

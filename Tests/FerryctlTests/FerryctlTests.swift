@@ -76,6 +76,20 @@ struct FerryctlTests {
         for (state, status) in ends { #expect(ferryctl.ExitStatus(endOf: job(state)) == status) }
     }
 
+    @Test("who cannot go on watching a job is told how to find it again")
+    func watching() throws {
+        let server = try #require(ServerAddress("tcp:h:1"))
+        let gone = ClientProblem.unreachable(server: server, detail: "Gone.")
+        guard case .unreachable(_, let detail) = gone.whileFollowing("job-7") else {
+            Issue.record("it is not unreachable any more")
+            return
+        }
+        #expect(detail.hasPrefix("Gone. "))
+        #expect(detail.contains("ferryctl job job-7 --wait"))
+        let other = ClientProblem.notUnderstood(status: 200, detail: "?")
+        #expect(other.whileFollowing("job-7") == other)
+    }
+
     @Test("every exit code is in the help")
     func documentedExitCodes() {
         let help = Ferryctl.helpMessage()

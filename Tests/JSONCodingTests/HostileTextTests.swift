@@ -13,7 +13,11 @@ import Testing
     func malformed(_ text: String) throws {
         let found = try #require(problem([Int].self, text))
         #expect(found.kind == .malformed, "\(found)")
-        #expect(found.position != nil)
+        let position = try #require(found.position)
+        #expect(position.column >= 1)
+        // Once: whoever shows the sentence adds nothing.
+        #expect(found.detail.hasSuffix("(\(position))"))
+        #expect(found.detail.split(separator: "column").count == 2)
     }
 
     @Test("the place of a syntax error is told in lines, characters and bytes")

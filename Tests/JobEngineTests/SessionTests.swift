@@ -30,13 +30,13 @@ struct SessionTests {
         let again = try problem { () throws(Problem) in
             _ = try fixture.engine.openSession(device: device, joining: nil)
         }
-        #expect(again.code == .sessionBusy)
+        #expect(again.code == .sessionExists)
         #expect(again.facts.session == session.id)
         let missing = try fixture.id("sim-9")
         let unknown = try problem { () throws(Problem) in
             _ = try fixture.engine.openSession(device: missing, joining: nil)
         }
-        #expect(unknown.code == .notFound)
+        #expect(unknown.code == .invalidField)
         _ = try fixture.engine.closeSession(session.id, discardContent: false)
         let alone = try problem { () throws(Problem) in
             _ = try fixture.engine.openSession(device: device, joining: session.id)

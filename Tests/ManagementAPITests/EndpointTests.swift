@@ -196,10 +196,16 @@ struct EndpointTests {
         #expect(opened.status == 201)
         #expect(opened.header("Location")?.hasPrefix("/v1/sessions/") == true)
         let again = try await problem("POST", "/v1/sessions", body: #"{"device":"sim-2"}"#)
-        #expect(again.status == 409)
+        #expect(again.code == "session-exists")
+        #expect(again.session != nil)
+        #expect(again.retryAfterS == nil)
         #expect(try await problem("GET", "/v1/sessions/none").code == "not-found")
         let stranger = try await problem("POST", "/v1/sessions", body: #"{"device":"x","y":1}"#)
         #expect(stranger.pointer == "/y")
+        let nobody = try await problem("POST", "/v1/sessions", body: #"{"device":"x"}"#)
+        #expect(nobody.code == "invalid-field")
+        #expect(nobody.pointer == "/device")
+        #expect(nobody.device == "x")
         #expect(try await problem("DELETE", path, "discard_content=1").code == "bad-request")
     }
 
@@ -220,7 +226,9 @@ struct EndpointTests {
             for: PageDTO<JobDTO>.self
         )
         #expect(rest.items.map(\.id) == ["r1"])
+        #expect(rest.items.first?.progress == nil)
         #expect(try await problem("GET", "/v1/sessions", "cursor=\(cursor)").code == "bad-request")
+        #expect(try await problem("GET", "/v1/jobs", "cursor=jobs.gone").code == "bad-request")
     }
 
     @Test("what cannot migrate is refused with its reasons")
