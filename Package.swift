@@ -101,7 +101,7 @@ let package = Package(
             "JobEngineTests",
             [
                 "JobEngine", "JobStore", "StateTransfer", "SimulatedDevices", "MigrationPorts",
-                "MigrationCore",
+                "MigrationCore", "SystemIO", "CWorkload",
             ]
         ),
         tests(

@@ -27,6 +27,8 @@ final class TapedBackend: DeviceBackend {
     private let plan = Mutex<(number: Int, fault: Fault)?>(nil)
     // Guards the observer; a leaf.
     private let observer = Mutex<(@Sendable (DeviceID, DeviceState) -> Void)?>(nil)
+    // Guards the observer; a leaf.
+    private let preCopyObserver = Mutex<(@Sendable () -> Void)?>(nil)
     // Guards what devices that are handed in are in; a leaf.
     private let adoptedState = Mutex(DeviceState.running)
     // Guards every session there was; a leaf.
@@ -46,6 +48,13 @@ final class TapedBackend: DeviceBackend {
     func observe(_ observer: @escaping @Sendable (DeviceID, DeviceState) -> Void) {
         self.observer.withLock { $0 = observer }
     }
+
+    /// Calls somebody before every VFIO_MIG_GET_PRECOPY_INFO.
+    func observePreCopyInfo(_ observer: @escaping @Sendable () -> Void) {
+        preCopyObserver.withLock { $0 = observer }
+    }
+
+    func willAskPreCopyInfo() { preCopyObserver.withLock { $0 }?() }
 
     func willSet(_ device: DeviceID, _ state: DeviceState) {
         observer.withLock { $0 }?(device, state)
@@ -270,7 +279,8 @@ final class TapedStream: MigrationStream {
     }
 
     func preCopyInfo() throws(Errno) -> PreCopyInfo {
-        try call("precopy_info") { () throws(Errno) in try stream.preCopyInfo() }
+        session.backend.willAskPreCopyInfo()
+        return try call("precopy_info") { () throws(Errno) in try stream.preCopyInfo() }
     }
 
     func close() {
