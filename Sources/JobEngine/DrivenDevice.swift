@@ -67,8 +67,8 @@ final class DrivenDevice: Sendable {
     /// GET, held against where we left the device.
     ///
     /// A state we did not lead it to means that somebody reset or drove the device behind us: its
-    /// content is lost, whatever the state is now. A state without a name is where a driver stopped on its
-    /// way, and no loss.
+    /// content is lost, whatever the state is now. A state without a name is where a driver
+    /// stopped on its way, and no loss.
     func currentState() throws(Problem) -> ReportedState {
         let reported: ReportedState
         do throws(Errno) {
