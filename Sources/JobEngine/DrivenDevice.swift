@@ -130,6 +130,15 @@ final class DrivenDevice: Sendable {
         }
     }
 
+    /// Takes the device out of its address space.
+    func detach() throws(Problem) {
+        do throws(Errno) {
+            try session.detach()
+        } catch {
+            throw failure("VFIO_DEVICE_DETACH_IOMMUFD_PT", error)
+        }
+    }
+
     /// RESET: the device is RUNNING and empty after it.
     func reset() throws(Problem) {
         dropStream()

@@ -57,6 +57,28 @@ extension JobRunner {
         }
     }
 
+    func detach(_ side: Side) -> TransferEvent {
+        do throws(ActionFailure) {
+            let device = try session(side).device
+            try intend(.intent(action: "detach", device: device.device, arc: nil))
+            let startedAt = clock.monotonicNanoseconds()
+            do throws(Problem) {
+                try device.detach()
+            } catch {
+                job.recordAnyway(
+                    [.failed(action: "detach", device: device.device, arc: nil, problem: error)])
+                throw ActionFailure(error, side: side, state: device.reportedState())
+            }
+            let nanoseconds = clock.monotonicNanoseconds() - startedAt
+            job.recordAnyway([
+                .done(action: "detach", device: device.device, arc: nil, nanoseconds: nanoseconds)
+            ])
+            return .done
+        } catch {
+            return error.event
+        }
+    }
+
     func reset(_ side: Side) -> TransferEvent {
         do throws(ActionFailure) {
             let session = try session(side)

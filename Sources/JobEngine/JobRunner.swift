@@ -61,6 +61,7 @@ struct JobRunner {
         case .preCopyRound: preCopyRound()
         case .drain: drain()
         case .load: load()
+        case .detach(let side): detach(side)
         case .reset(let side): reset(side)
         case .close(let side): close(side)
         case .verifyImage: plain(action) { () throws(ActionFailure) in try verifyImage() }

@@ -28,8 +28,7 @@ extension TransferMachine {
         if case .notBegun = event {} else { attempted.append(step.action) }
         let isTargetTouched = attempted.contains(where: isTargetSet)
         if isTargetTouched {
-            steps.append(TransferStep(step.phase, .reset(.target)))
-            steps.append(TransferStep(step.phase, .close(.target)))
+            steps += TransferPlan.letGo(.target, step.phase)
         }
         if attempted.contains(.createImage) {
             steps.append(TransferStep(step.phase, .discardImage))

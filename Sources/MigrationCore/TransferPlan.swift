@@ -23,6 +23,8 @@ package enum TransferAction: Hashable, Sendable {
     case commit
     /// Writes the abort record, durably: from here on a commit is refused.
     case abort(Problem)
+    /// Takes every device of the side out of its address space: no DMA mapping is left to it.
+    case detach(Side)
     /// RESET on every device of the side: its content is gone.
     case reset(Side)
     /// Ends the sessions of the side.
@@ -45,6 +47,7 @@ extension TransferAction {
         case .sealImage: "seal_image"
         case .commit: "commit"
         case .abort: "abort"
+        case .detach: "detach"
         case .reset: "reset"
         case .close: "close"
         case .discardImage: "discard_image"
@@ -116,13 +119,16 @@ package struct TransferPlan: Hashable, Sendable {
             kind: .migrate,
             steps: [TransferStep(.prepare, .set(.target, .resuming))] + down(source) + loaded
                 + up(.target, target) + [
-                    TransferStep(.release, .set(.source, .stop)),
-                    TransferStep(.release, .reset(.source)),
-                    TransferStep(.release, .close(.source)),
-                ],
+                    TransferStep(.release, .set(.source, .stop))
+                ] + letGo(.source, .release),
             sourceFlags: source,
             targetFlags: target
         )
+    }
+
+    /// Gives a side's devices up: no DMA mapping is left when RESET makes them RUNNING.
+    static func letGo(_ side: Side, _ phase: JobPhase) -> [TransferStep] {
+        [.detach(side), .reset(side), .close(side)].map { TransferStep(phase, $0) }
     }
 
     /// Resets devices: their content is lost.

@@ -24,6 +24,11 @@ package protocol DeviceSession: AnyObject, Sendable {
     /// `VFIO_DEVICE_FEATURE_MIG_DATA_SIZE`: an estimate of the bytes STOP_COPY would give.
     func stopCopyByteCount() throws(Errno) -> UInt64
 
+    /// `VFIO_DEVICE_DETACH_IOMMUFD_PT`: no DMA mapping is left to the device.
+    ///
+    /// Of a device that is attached to nothing too.
+    func detach() throws(Errno)
+
     /// `VFIO_DEVICE_RESET`: to RUNNING, every stream dead, the content lost.
     func reset() throws(Errno)
 

@@ -52,6 +52,9 @@ package final class SimulatedSession: DeviceSession {
         }
     }
 
+    /// A simulated device has no address space; a closed one answers like any other.
+    package func detach() throws(Errno) { _ = try state() }
+
     package func reset() throws(Errno) {
         try exclusively { machine, now throws(Errno) in try machine.reset(at: now) }
     }

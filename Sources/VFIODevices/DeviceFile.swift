@@ -28,6 +28,13 @@ struct DeviceFile: Sendable {
         try call(CVFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach)
     }
 
+    /// `VFIO_DEVICE_DETACH_IOMMUFD_PT`: from its page table, whatever it is.
+    func detach() throws(Errno) {
+        var detach = cvfio_device_detach_iommufd_pt()
+        detach.argsz = byteCount(of: detach)
+        try call(CVFIO_DEVICE_DETACH_IOMMUFD_PT, &detach)
+    }
+
     /// `VFIO_DEVICE_GET_INFO`.
     func info() throws(Errno) -> DeviceInfo {
         var info = cvfio_device_info()

@@ -48,6 +48,8 @@ final class KernelSession: DeviceSession {
 
     func stopCopyByteCount() throws(Errno) -> UInt64 { try open().device.stopCopyByteCount() }
 
+    func detach() throws(Errno) { try open().device.detach() }
+
     func reset() throws(Errno) { try open().device.reset() }
 
     func onSignal(_ handler: @escaping @Sendable (DeviceSignal) -> Void) {

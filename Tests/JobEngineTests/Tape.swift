@@ -13,6 +13,7 @@ final class Tape: Sendable {
     enum Call: Hashable, Sendable {
         case get(ReportedState?)
         case set(DeviceState, failed: Bool)
+        case detach
         case reset
         case closed
         case stream(String)

@@ -21,6 +21,7 @@ struct TapeRules {
     private var written: Set<SetIntent> = []
     private var tried: Set<SetIntent> = []
     private var lastCalls: [DeviceID: Tape.Call] = [:]
+    private var didDetach: Set<DeviceID> = []
     private var didReset: Set<DeviceID> = []
 
     init(_ spec: JobSpec) {
@@ -90,7 +91,12 @@ struct TapeRules {
             didSet(device, state)
             if !isFailed, state == .stopCopy { didStopSource = true }
             if isFailed { isOnlyTheWayOn = true }
+        case .detach: didDetach.insert(device)
         case .reset:
+            require(
+                kind == .reset || didDetach.contains(device),
+                "1: \(device) reset, not detached"
+            )
             didReset.insert(device)
             if sources.contains(device), kind != .reset {
                 require(isCommitted, "\(device) was reset before a commit")

@@ -177,6 +177,11 @@ final class TapedSession: DeviceSession {
         try call(.size) { () throws(Errno) in try session.stopCopyByteCount() }
     }
 
+    func detach() throws(Errno) {
+        try session.detach()
+        backend.tape.note(.called(device, .detach))
+    }
+
     func reset() throws(Errno) {
         try call(.reset) { () throws(Errno) in try session.reset() }
         fate.withLock { state in

@@ -6,11 +6,11 @@ extension ProtocolModel {
         switch action {
         case .set(let side, let state):
             judgeSet(side, state)
-        case .reset(.source), .close(.source):
+        case .detach(.source), .reset(.source), .close(.source):
             let isReset = plan.kind == .reset
             let isRunning = targets.allSatisfy { $0.state == .running }
             require(isReset || (isCommitted && isRunning), "3: \(action.name) of a source")
-        case .reset(.target), .close(.target):
+        case .detach(.target), .reset(.target), .close(.target):
             require(isAbortAttempted, "1: \(action.name) of a target without an abort")
             require(!isCommitAttempted, "1: \(action.name) of a target after the commit")
         case .commit: judgeCommit()

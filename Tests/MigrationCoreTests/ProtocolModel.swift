@@ -151,7 +151,8 @@ extension ProtocolModel {
     private mutating func effect(of action: TransferAction, _ fault: Fault?) -> TransferEvent {
         switch action {
         case .set(let side, let state): return set(side, state, fault)
-        case .reset(let side), .close(let side): return tidy(side, action, fault)
+        case .detach(let side), .reset(let side), .close(let side):
+            return tidy(side, action, fault)
         case .preCopyRound: return stream(.source, in: .preCopy, fault) { _ in }
         case .drain:
             return stream(.source, in: .stopCopy, fault) { model in

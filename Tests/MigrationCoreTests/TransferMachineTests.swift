@@ -63,7 +63,7 @@ struct TransferMachineTests {
         #expect(
             actions == [
                 .abort(Self.cause), .set(.source, .stop), .set(.source, .runningP2P),
-                .set(.source, .running), .reset(.target), .close(.target),
+                .set(.source, .running), .detach(.target), .reset(.target), .close(.target),
             ]
         )
         #expect(outcome?.state == .failed(Self.cause))
@@ -90,7 +90,7 @@ struct TransferMachineTests {
         _ = machine.next(after: .done)
         _ = machine.next(after: Self.failure(.source, .runningP2P))
         let (actions, outcome) = Self.rest(machine)
-        #expect(actions == [.reset(.target), .close(.target)])
+        #expect(actions == [.detach(.target), .reset(.target), .close(.target)])
         #expect(outcome?.source == .uncertain)
         #expect(outcome?.mayRun == .unknown)
         #expect(outcome?.state.name == "indeterminate")
@@ -106,7 +106,7 @@ struct TransferMachineTests {
         )
         _ = machine.next(after: Self.failure(.source, .preCopy), interruption: cancel)
         let (actions, outcome) = Self.rest(machine)
-        #expect(actions == [.reset(.target), .close(.target)])
+        #expect(actions == [.detach(.target), .reset(.target), .close(.target)])
         #expect(outcome?.source == .uncertain)
         // What ended the job is the device, not the wish to cancel it.
         #expect(outcome?.state == .indeterminate(Self.cause))
@@ -166,7 +166,7 @@ struct TransferMachineTests {
         _ = stopped.next(after: Self.failure(.source, .stopCopy))
         _ = stopped.next(after: .failed(problem, side: nil, state: nil))
         let (actions, outcome) = Self.rest(stopped)
-        #expect(actions == [.reset(.target), .close(.target)])
+        #expect(actions == [.detach(.target), .reset(.target), .close(.target)])
         #expect(outcome?.state == .indeterminate(problem))
         #expect(outcome?.mayRun == .nobody)
         #expect(outcome?.warnings == ["EIO"])

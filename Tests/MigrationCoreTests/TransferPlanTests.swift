@@ -75,8 +75,8 @@ struct TransferPlanTests {
     func names() {
         let actions: [TransferAction] = [
             .set(.source, .stop), .verifyImage, .createImage, .preCopyRound, .drain, .load,
-            .confirmLoaded, .sealImage, .commit, .abort(Problem(.cancelled, "")), .reset(.source),
-            .close(.source), .discardImage,
+            .confirmLoaded, .sealImage, .commit, .abort(Problem(.cancelled, "")), .detach(.source),
+            .reset(.source), .close(.source), .discardImage,
         ]
         #expect(Set(actions.map(\.name)).count == actions.count)
     }

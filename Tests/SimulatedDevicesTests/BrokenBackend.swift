@@ -109,6 +109,8 @@ private final class BrokenSession: DeviceSession {
 
     func stopCopyByteCount() throws(Errno) -> UInt64 { try whole.stopCopyByteCount() }
 
+    func detach() throws(Errno) { try whole.detach() }
+
     func reset() throws(Errno) {
         if broken != .ignoresReset { try whole.reset() }
     }
