@@ -25,31 +25,7 @@ int ferry_ioctl(int fd, unsigned long request, void *argument)
     return or_errno(ioctl(fd, request, argument));
 }
 
-int ferry_ioctl_value(int fd, unsigned long request, unsigned long value)
-{
-    return or_errno(ioctl(fd, request, value));
-}
-
 int ferry_duplicate(int fd) { return or_errno(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
-
-int ferry_peer_credentials(int fd, struct ferry_peer *peer)
-{
-    struct sockaddr_storage address;
-    socklen_t length = sizeof(address);
-    struct ucred credentials;
-    socklen_t credentials_length = sizeof(credentials);
-
-    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
-        return -errno;
-    if (address.ss_family != AF_UNIX)
-        return -EAFNOSUPPORT;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &credentials_length) < 0)
-        return -errno;
-    peer->pid = (uint32_t)credentials.pid;
-    peer->uid = credentials.uid;
-    peer->gid = credentials.gid;
-    return 0;
-}
 
 union control {
     struct cmsghdr align;

@@ -92,16 +92,6 @@ package struct FileDescriptor: ~Copyable, Sendable {
             if result != -EINTR { throw Errno(number: -result) }
         }
     }
-
-    /// An ioctl with its argument by value.
-    @discardableResult
-    package borrowing func control(_ request: UInt, value: UInt) throws(Errno) -> Int32 {
-        while true {
-            let result = ferry_ioctl_value(raw, request, value)
-            if result >= 0 { return result }
-            if result != -EINTR { throw Errno(number: -result) }
-        }
-    }
 }
 
 /// Turns the `-errno` of our C shims into a thrown ``Errno``.

@@ -42,12 +42,6 @@ package struct ReceivedPacket: ~Copyable {
     }
 }
 
-/// The process at the other end of a UNIX socket, by the kernel's word.
-package struct PeerCredentials: Hashable, Sendable {
-    package let pid: UInt32
-    package let uid: UInt32
-}
-
 extension FileDescriptor {
     /// The next connection of a listener, or nil when there is none now.
     package borrowing func accept() throws(Errno) -> FileDescriptor? {
@@ -94,14 +88,5 @@ extension FileDescriptor {
         }
         guard received >= 0 else { throw Errno(number: Int32(-received)) }
         return ReceivedPacket(byteCount: received, descriptors: Array(numbers[..<count]))
-    }
-
-    /// Who is at the other end.
-    ///
-    /// Throws EAFNOSUPPORT when the socket is no UNIX socket.
-    package borrowing func peerCredentials() throws(Errno) -> PeerCredentials {
-        var peer = ferry_peer()
-        _ = try checked(unsafe ferry_peer_credentials(raw, &peer))
-        return PeerCredentials(pid: peer.pid, uid: peer.uid)
     }
 }

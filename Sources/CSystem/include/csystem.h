@@ -12,18 +12,7 @@
 int ferry_open(const char *path, int flags, mode_t mode);
 int ferry_openat(int directory, const char *path, int flags, mode_t mode);
 int ferry_ioctl(int fd, unsigned long request, void *argument);
-int ferry_ioctl_value(int fd, unsigned long request, unsigned long value);
 int ferry_duplicate(int fd); /* F_DUPFD_CLOEXEC */
-
-struct ferry_peer {
-    uint32_t pid;
-    uint32_t uid;
-    uint32_t gid;
-};
-
-/* Credentials of the peer of an AF_UNIX socket; -EAFNOSUPPORT for any other family, on which
- * SO_PEERCRED "succeeds" with uid 4294967295. */
-int ferry_peer_credentials(int fd, struct ferry_peer *peer);
 
 /* Sends one packet with up to FERRY_MAX_DESCRIPTORS descriptors beside it (SCM_RIGHTS). */
 #define FERRY_MAX_DESCRIPTORS 8
