@@ -94,6 +94,7 @@ def _():
         job = ferry.finish(job)
         expect_equal(job["state"], "cancelled", "state of the job")
         expect_equal(job["may_run"], "source", "who may run")
+        expect_equal(job["warnings"], [], "warnings of the way back")
         expect_equal(kernel_state(source), "RUNNING", "state of the source by the kernel")
         expect(not {"STOP", "STOP_COPY"} & set(log.path(source)), f"the source stopped: {log.path(source)}")
         expect_equal(ferry.content(stays), "live", "content of the source")

@@ -144,6 +144,7 @@ class Ferryd:
     def succeed(self, body):
         job = self.finish(self.submit(body))
         expect_equal(job["state"], "succeeded", f"state of the {body['kind']} ({json.dumps(job.get('error'))})")
+        expect_equal(job["warnings"], [], f"warnings of the {body['kind']}")
         return job
 
     def journal(self, job):
