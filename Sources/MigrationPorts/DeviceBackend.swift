@@ -31,6 +31,13 @@ package protocol DeviceBackend: Sendable {
         _ descriptors: consuming DeviceDescriptors
     ) throws(Problem) -> any DeviceSession
 
+    /// Makes a session again of the files a dead daemon's session of this device had
+    /// (``DeviceSession/keptFiles()``), without opening or resetting anything.
+    ///
+    /// The files are checked to be what they are said to be; throws `invalid-field` when they are
+    /// not, `device-gone` for a device that went meanwhile.
+    func resume(_ id: DeviceID, _ files: [KeptFile]) throws(Problem) -> any DeviceSession
+
     /// Opens an idle device, asks for its migration support, closes it: the answer is kept and
     /// `device(_:)` shows it.
     ///

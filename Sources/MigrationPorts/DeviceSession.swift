@@ -40,11 +40,31 @@ package protocol DeviceSession: AnyObject, Sendable {
     /// Duplicates of the descriptors for the device's user, or nil for a device without any.
     func duplicateDescriptors() throws(Errno) -> DeviceDescriptors?
 
+    /// The open files that keep the device and its content.
+    ///
+    /// A service manager may hold them over the daemon's death; ``DeviceBackend/resume(_:_:)`` makes
+    /// a session of them again. Empty for a device that lives in this process.
+    func keptFiles() throws(Errno) -> [KeptFile]
+
     /// Closes the device.
     ///
     /// The last close of a device loses its content. Safe to call twice; every later call throws
     /// ENODEV.
     func close()
+}
+
+/// One of the open files of a session, by the name its backend knows it by.
+///
+/// The name is 1 to 64 letters, digits, `.`, `_` and `-`; it holds what the file itself cannot tell
+/// (the page table a device is attached to).
+package struct KeptFile: Sendable {
+    package let name: String
+    package let file: SharedDescriptor
+
+    package init(name: String, file: SharedDescriptor) {
+        self.name = name
+        self.file = file
+    }
 }
 
 /// What the kernel asks of, or tells, the holder of a device.

@@ -75,6 +75,18 @@ package final class SimulatedBackend: DeviceBackend {
         )
     }
 
+    package func resume(
+        _ id: DeviceID,
+        _ files: [KeptFile]
+    ) throws(Problem) -> any DeviceSession {
+        _ = try existing(id)
+        throw Problem(
+            .invalidField,
+            "\(id) is simulated within ferryd and outlived no daemon",
+            .init(device: id)
+        )
+    }
+
     /// What the device supports is known without opening it, but a busy one refuses like a real
     /// one.
     package func probe(_ id: DeviceID) throws(Problem) -> MigrationSupport {

@@ -66,6 +66,9 @@ package final class SimulatedSession: DeviceSession {
     /// A simulated device has no descriptors.
     package func duplicateDescriptors() throws(Errno) -> DeviceDescriptors? { nil }
 
+    /// The device goes with this process.
+    package func keptFiles() throws(Errno) -> [KeptFile] { [] }
+
     /// Ends a step that is waiting, then closes: the content is gone.
     package func close() {
         closing.signal()

@@ -92,6 +92,26 @@ package final class KernelBackend: DeviceBackend {
         }
     }
 
+    package func resume(
+        _ id: DeviceID,
+        _ files: [KeptFile]
+    ) throws(Problem) -> any DeviceSession {
+        let descriptors: DeviceDescriptors?
+        do throws(Errno) {
+            descriptors = try KernelSession.descriptors(of: files)
+        } catch {
+            throw OpenDiagnosis.problem(KernelFault(operation: .duplicate, errno: error), on: id)
+        }
+        guard let descriptors else {
+            throw Problem(
+                .invalidField,
+                "The files kept of \(id) are not those of one session.",
+                Problem.Facts(device: id)
+            )
+        }
+        return try adopt(id, descriptors)
+    }
+
     package func probe(_ id: DeviceID) throws(Problem) -> MigrationSupport {
         if let device = inventory.device(id), device.record.support == .recreate {
             return .recreate

@@ -65,6 +65,14 @@ final class KernelSession: DeviceSession {
         )
     }
 
+    func keptFiles() throws(Errno) -> [KeptFile] {
+        let files = try open()
+        return [
+            KeptFile(name: Self.deviceFileName, file: files.device.file),
+            KeptFile(name: Self.iommuFileName(files.pageTableID), file: files.iommu.file),
+        ]
+    }
+
     func close() {
         signals.cancel()
         files.withLock { $0 = nil }

@@ -33,6 +33,10 @@ final class HostBackend: DeviceBackend {
         try simulated.adopt(id, descriptors)
     }
 
+    func resume(_ id: DeviceID, _ files: [KeptFile]) throws(Problem) -> any DeviceSession {
+        try simulated.resume(id, files)
+    }
+
     private static func hosted(_ record: DeviceRecord) -> DeviceRecord {
         var hosted = DeviceRecord(
             id: record.id,

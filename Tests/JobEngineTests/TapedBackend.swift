@@ -99,6 +99,10 @@ final class TapedBackend: DeviceBackend {
         return taped(session, HeldDescriptors(descriptors))
     }
 
+    func resume(_ id: DeviceID, _ files: [KeptFile]) throws(Problem) -> any DeviceSession {
+        try simulated.resume(id, files)
+    }
+
     /// The state the next devices are in that are handed in.
     func adoptDevices(in state: DeviceState) { adoptedState.withLock { $0 = state } }
 
@@ -202,6 +206,8 @@ final class TapedSession: DeviceSession {
     func duplicateDescriptors() throws(Errno) -> DeviceDescriptors? {
         try descriptors?.duplicates()
     }
+
+    func keptFiles() throws(Errno) -> [KeptFile] { try session.keptFiles() }
 
     func close() {
         fate.withLock { $0.isClosed = true }

@@ -54,6 +54,10 @@ final class BrokenBackend: DeviceBackend {
         }
     }
 
+    func resume(_ id: DeviceID, _ files: [KeptFile]) throws(Problem) -> any DeviceSession {
+        try whole.resume(id, files)
+    }
+
     func adopt(
         _ id: DeviceID,
         _ descriptors: consuming DeviceDescriptors
@@ -120,6 +124,8 @@ private final class BrokenSession: DeviceSession {
     }
 
     func duplicateDescriptors() throws(Errno) -> DeviceDescriptors? { nil }
+
+    func keptFiles() throws(Errno) -> [KeptFile] { [] }
 
     func close() {
         if broken == .keepsContentOverClose { return }
