@@ -17,7 +17,8 @@ extension Engine {
             store: store,
             images: imageFiles,
             clock: clock,
-            kernelRelease: SystemNames.current.kernelRelease
+            kernelRelease: SystemNames.current.kernelRelease,
+            version: configuration.version
         )
         let seconds = job.spec.limits.completionTimeoutSeconds
         let deadline = OneShotTimer(seconds: seconds, on: timers) { [weak job] in

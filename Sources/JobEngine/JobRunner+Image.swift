@@ -10,7 +10,9 @@ extension JobRunner {
                 throw Problem(.internalError, "The restore has no image.")
             }
             do throws(Problem) {
-                members.setReader(try images.open(image, shouldStop: { job.isInterrupted }))
+                let opened = try images.open(image)
+                try opened.verify(shouldStop: { job.isInterrupted })
+                members.setReader(try opened.reader(member: 0))
             } catch {
                 // The reader knows that it was stopped, the job why.
                 throw error.code == .cancelled ? job.interruption ?? error : error
@@ -70,16 +72,15 @@ extension JobRunner {
 
     private func imageRecord(_ end: EndRecord) throws(Problem) -> ImageRecord {
         let source = try members.session(.source)
-        return ImageRecord(
+        let save = job.job
+        let now = clock.timestamp()
+        var image = ImageRecord(
             id: ImageID(job.id),
             job: job.id,
-            createdAt: clock.timestamp(),
+            createdAt: now,
             members: [
                 ImageRecord.Member(
-                    device: source.device.device,
-                    driver: source.facts.driver,
-                    vendorID: source.facts.vendorID,
-                    deviceID: source.facts.deviceID,
+                    of: source.facts,
                     flags: source.device.session.support.flags?.rawValue ?? 0,
                     byteCount: end.byteCount,
                     sha256: end.sha256
@@ -88,6 +89,14 @@ extension JobRunner {
             sourceResumed: job.spec.work.sourceRunsOn,
             kernelRelease: kernelRelease
         )
+        image.machine = SystemNames.current.machine
+        image.ferryVersion = version
+        image.save = ImageRecord.SaveTimes(
+            createdAt: save.createdAt,
+            startedAt: save.startedAt,
+            finishedAt: now
+        )
+        return image
     }
 
     /// LOADED: counts and digests agree, and the target itself says STOP.

@@ -11,6 +11,7 @@ struct JobRunner {
     let images: ImageDirectory
     let clock: any HostClock
     let kernelRelease: String
+    let version: String
     let meter: RateMeter
     let rate = BusyRate()
 
@@ -20,7 +21,8 @@ struct JobRunner {
         store: any JobStore,
         images: ImageDirectory,
         clock: any HostClock,
-        kernelRelease: String
+        kernelRelease: String,
+        version: String
     ) {
         self.job = job
         self.members = members
@@ -28,6 +30,7 @@ struct JobRunner {
         self.images = images
         self.clock = clock
         self.kernelRelease = kernelRelease
+        self.version = version
         self.meter = RateMeter(clock: clock)
     }
 

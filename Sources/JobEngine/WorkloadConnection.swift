@@ -62,7 +62,7 @@ final class WorkloadConnection: Sendable {
 
     /// Takes one packet and works on it with the source at rest, so that requests come in order.
     private func receive() {
-        let buffer = IOBuffer(byteCount: 4096)
+        let buffer = IOBuffer(byteCount: WorkloadRequest.byteCountLimit)
         do throws(Errno) {
             let packet = try unsafe socket.descriptor.receivePacket(into: buffer.bytes)
             guard packet.byteCount > 0 else { return close() }
@@ -108,6 +108,10 @@ final class WorkloadConnection: Sendable {
                 send(.done(session.id))
             case .collect(let id): try collect(id)
             case .confirm(let id): try confirm(id)
+            case .putSidecar(let id, let sidecar):
+                try engine.putSidecar(sidecar, of: id)
+                send(.done(id))
+            case .getSidecar(let id): send(.done(id, sidecar: try engine.sidecar(of: id)))
             }
         } catch {
             send(.refused(error))

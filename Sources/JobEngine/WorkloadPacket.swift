@@ -6,6 +6,9 @@ enum WorkloadRequest: Sendable {
     case adopt(DeviceID, pageTableID: UInt32?)
     case collect(SessionID)
     case confirm(SessionID)
+    /// Nil leaves the session without one.
+    case putSidecar(SessionID, Sidecar?)
+    case getSidecar(SessionID)
 }
 
 /// Why a packet is no request.
@@ -16,6 +19,8 @@ enum WorkloadRefusal: Error {
 
 extension WorkloadRequest {
     static let byteCount = MemoryLayout<ferry_workload_request>.size
+    /// The longest one has a sidecar behind it.
+    static let byteCountLimit = byteCount + Sidecar.byteCountLimit
 
     /// Reads a packet, of which nothing is believed.
     init(_ bytes: UnsafeRawBufferPointer) throws(WorkloadRefusal) {
@@ -27,10 +32,12 @@ extension WorkloadRequest {
             unsafe bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
                 == FERRY_WORKLOAD_VERSION
         else { throw .unknownVersion }
-        guard bytes.count == Self.byteCount else {
-            throw .badRequest("The packet has \(bytes.count) bytes, not \(Self.byteCount).")
-        }
+        guard bytes.count >= Self.byteCount else { throw Self.wrongSize(bytes.count) }
         let request = unsafe bytes.loadUnaligned(as: ferry_workload_request.self)
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[Self.byteCount...])
+        guard unsafe rest.isEmpty || request.call == FERRY_WORKLOAD_PUT_SIDECAR.rawValue else {
+            throw Self.wrongSize(bytes.count)
+        }
         switch request.call {
         case FERRY_WORKLOAD_ADOPT.rawValue:
             let table = request.page_table_id
@@ -42,8 +49,18 @@ extension WorkloadRequest {
             self = .collect(try Self.identifier(request.session, "session"))
         case FERRY_WORKLOAD_CONFIRM.rawValue:
             self = .confirm(try Self.identifier(request.session, "session"))
+        case FERRY_WORKLOAD_PUT_SIDECAR.rawValue:
+            let sidecar = unsafe Sidecar(Array(rest))
+            guard unsafe rest.isEmpty || sidecar != nil else { throw Self.wrongSize(bytes.count) }
+            self = .putSidecar(try Self.identifier(request.session, "session"), sidecar)
+        case FERRY_WORKLOAD_GET_SIDECAR.rawValue:
+            self = .getSidecar(try Self.identifier(request.session, "session"))
         default: throw .badRequest("There is no call \(request.call).")
         }
+    }
+
+    private static func wrongSize(_ byteCount: Int) -> WorkloadRefusal {
+        .badRequest("The packet has \(byteCount) bytes; the call has another size.")
     }
 
     private static func identifier<Kind, Characters>(
@@ -64,6 +81,8 @@ extension WorkloadRequest {
 /// An answer to a workload.
 struct WorkloadReply: Sendable {
     private var packet = ferry_workload_reply()
+    /// Goes behind the struct.
+    private var sidecar: Sidecar?
 
     private init(_ status: ferry_workload_status) {
         packet.magic = FERRY_WORKLOAD_MAGIC
@@ -71,8 +90,13 @@ struct WorkloadReply: Sendable {
         packet.status = status.rawValue
     }
 
-    static func done(_ session: SessionID, pageTableID: UInt32? = nil) -> Self {
+    static func done(
+        _ session: SessionID,
+        pageTableID: UInt32? = nil,
+        sidecar: Sidecar? = nil
+    ) -> Self {
         var reply = Self(FERRY_WORKLOAD_OK)
+        reply.sidecar = sidecar
         reply.packet.page_table_id = pageTableID ?? FERRY_WORKLOAD_NO_PAGE_TABLE
         Self.copy(session.text, into: &reply.packet.session)
         return reply
@@ -105,7 +129,13 @@ struct WorkloadReply: Sendable {
     func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try unsafe withUnsafeBytes(of: packet) { bytes throws(Failure) in try unsafe body(bytes) }
+        try unsafe withUnsafeBytes(of: packet) { bytes throws(Failure) in
+            guard let sidecar else { return try unsafe body(bytes) }
+            let whole = unsafe Array(bytes) + sidecar.bytes
+            return try unsafe whole.withUnsafeBufferPointer { bytes throws(Failure) in
+                try unsafe body(UnsafeRawBufferPointer(bytes))
+            }
+        }
     }
 
     /// Copies as many whole characters as leave room for a NUL; the rest stays zero.

@@ -14,6 +14,8 @@ package struct DeviceRecord: Hashable, Sendable {
     package var groupPath: String?
     package var vendorID: UInt32?
     package var deviceID: UInt32?
+    package var subsystemVendorID: UInt32?
+    package var subsystemDeviceID: UInt32?
     /// The NUMA node; nil when the kernel does not say.
     package var numaNode: Int?
     /// An mdev's parent, by the name of its directory.

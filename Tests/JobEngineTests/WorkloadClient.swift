@@ -18,6 +18,8 @@ final class WorkloadClient: Sendable {
         let pageTableID: UInt32
         /// The inodes of the descriptors that came along.
         let inodes: [UInt64]
+        /// What followed the struct.
+        let sidecar: [UInt8]
     }
 
     private let socket: SharedDescriptor
@@ -74,10 +76,10 @@ final class WorkloadClient: Sendable {
 
     func receive() async throws -> Reply? {
         try await performing { socket in
-            let buffer = IOBuffer(byteCount: 4096)
-            var packet = try unsafe socket.descriptor.receivePacket(into: buffer.bytes)
             let size = MemoryLayout<ferry_workload_reply>.size
-            guard packet.byteCount == size else { return nil }
+            let buffer = IOBuffer(byteCount: size + Int(FERRY_WORKLOAD_SIDECAR_LIMIT))
+            var packet = try unsafe socket.descriptor.receivePacket(into: buffer.bytes)
+            guard packet.byteCount >= size else { return nil }
             let reply = unsafe buffer.bytes.loadUnaligned(as: ferry_workload_reply.self)
             var inodes: [UInt64] = []
             while let descriptor = packet.takeDescriptor() {
@@ -90,7 +92,8 @@ final class WorkloadClient: Sendable {
                 code: Self.text(reply.code),
                 detail: Self.text(reply.detail),
                 pageTableID: reply.page_table_id,
-                inodes: inodes
+                inodes: inodes,
+                sidecar: unsafe Array(buffer.prefix(packet.byteCount).dropFirst(size))
             )
         }
     }
