@@ -2,6 +2,7 @@
 #include "csystem_sockets.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -71,4 +72,28 @@ int ferry_accept(int listener)
         connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     while (connection < 0 && (errno == EINTR || errno == ECONNABORTED));
     return connection < 0 ? -errno : connection;
+}
+
+int ferry_connect_datagrams(const char *path)
+{
+    struct sockaddr_un address;
+    socklen_t length = sizeof(address);
+    int sender, result;
+
+    result = fill_address(&address, path);
+    if (result < 0)
+        return result;
+    if (path[0] == '@') {
+        address.sun_path[0] = '\0';
+        length = offsetof(struct sockaddr_un, sun_path) + strlen(path);
+    }
+    sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (sender < 0)
+        return -errno;
+    if (connect(sender, (struct sockaddr *)&address, length) < 0) {
+        result = -errno;
+        close(sender);
+        return result;
+    }
+    return sender;
 }

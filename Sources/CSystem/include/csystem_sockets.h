@@ -12,4 +12,7 @@ int ferry_listen_packets(const char *path, mode_t mode, int backlog);
 /* The next connection, non-blocking and close-on-exec; -EAGAIN when there is none. */
 int ferry_accept(int listener);
 
+/* A close-on-exec datagram socket connected to a path, or to an abstract name after '@'. */
+int ferry_connect_datagrams(const char *path);
+
 #endif
