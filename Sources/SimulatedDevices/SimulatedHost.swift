@@ -118,7 +118,8 @@ package final class SimulatedHost: Sendable {
     }
 
     /// Opens a device, and returns the file that is it.
-    func open(_ id: DeviceID, untouched: Bool) throws(Errno) -> (MigrationSupport, SharedDescriptor) {
+    func open(_ id: DeviceID, untouched: Bool) throws(Errno) -> (MigrationSupport, SharedDescriptor)
+    {
         openDevice(id)
         let pair = try PacketSocket.pair()
         try pair.near.descriptor.setNonBlocking()
