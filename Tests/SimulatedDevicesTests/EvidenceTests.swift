@@ -108,8 +108,9 @@ struct EvidenceTests {
     @Test("lines are whole, in the order of time for each device, and start with the host")
     func form() throws {
         let fixture = try HostFixture("mlx5:count=4,state=64KiB")
-        for session in try fixture.sessions() { _ = try session.set(.stop) }
-        let lines = try fixture.lines()
+        let sessions = try fixture.sessions()
+        for session in sessions { _ = try session.set(.stop) }
+        let lines = try withExtendedLifetime(sessions) { try fixture.lines() }
         #expect(lines.first?.contains("\"event\":\"host_started\"") == true)
         #expect(lines.allSatisfy { $0.hasPrefix("{\"at\":") && $0.hasSuffix("}") })
         #expect(lines.count == 1 + 4 * 7)
