@@ -1,11 +1,23 @@
+internal import APISchema
 package import JobEngine
 internal import MigrationCore
 
 /// The routes of the API over one engine.
 package final class ManagementAPI: Sendable {
     let engine: Engine
+    let devices: DocumentCache<DeviceView>
+    let sessions: DocumentCache<SessionRecord>
+    let jobs: DocumentCache<JobView>
+    let images: DocumentCache<ImageRecord>
+    private let targets = TargetMemo()
 
-    package init(engine: Engine) { self.engine = engine }
+    package init(engine: Engine) {
+        self.engine = engine
+        devices = DocumentCache(id: { $0.record.id.text }, document: { DeviceDTO($0) })
+        sessions = DocumentCache(id: { $0.id.text }, document: { SessionDTO($0) })
+        jobs = DocumentCache(id: { $0.job.id.text }, document: { JobDTO($0) })
+        images = DocumentCache(id: { $0.id.text }, document: { ImageDTO($0) })
+    }
 
     /// Answers a request by calling `reply` exactly once: at once on this thread for reads of
     /// memory, later from another for everything else.
@@ -17,7 +29,7 @@ package final class ManagementAPI: Sendable {
     ) {
         let answer = PendingAnswer(instance: Self.instance(request.rawPath), send: reply)
         do throws(Problem) {
-            switch try outcome(of: Call(request)) {
+            switch try outcome(of: Call(request, targets)) {
             case .ready(let response): reply(response)
             case .blocking(let work): perform(work, answer)
             case .whenChanged(let id, let generation, let seconds):
@@ -48,9 +60,9 @@ package final class ManagementAPI: Sendable {
 
     private func show(_ id: JobID, _ answer: PendingAnswer) {
         if let view = engine.recentJob(id) {
-            answer.complete { () throws(Problem) in try Self.job(view) }
+            answer.complete { () throws(Problem) in try jobs.response(for: view) }
         } else {
-            perform({ [self] () throws(Problem) in try Self.job(engine.job(id)) }, answer)
+            perform({ [self] () throws(Problem) in try jobs.response(for: engine.job(id)) }, answer)
         }
     }
 

@@ -8,7 +8,8 @@ package import MigrationPorts
 /// that never were without losing it.
 package final class SimulatedBackend: DeviceBackend {
     private let simulated: [DeviceID: SimulatedDevice]
-    private let sortedIDs: [DeviceID]
+    /// By id.
+    private let sorted: [SimulatedDevice]
     private let signals = DispatchQueue(label: "ferry.simulated.signals")
 
     /// Devices `sim-0`, `sim-1`, … in the order of the specifications.
@@ -35,12 +36,16 @@ package final class SimulatedBackend: DeviceBackend {
             }
         }
         self.simulated = simulated
-        self.sortedIDs = simulated.keys.sorted()
+        self.sorted = simulated.values.sorted { $0.id < $1.id }
     }
 
-    package func devices() -> [DeviceRecord] { sortedIDs.compactMap { simulated[$0]?.record() } }
+    package func devices() -> [DeviceRecord] { sorted.map { $0.record() } }
 
     package func device(_ id: DeviceID) -> DeviceRecord? { simulated[id]?.record() }
+
+    package func rememberedDevice(_ id: DeviceID) -> DeviceRecord? {
+        simulated[id]?.rememberedRecord()
+    }
 
     /// Opens a device, which empties it.
     ///
@@ -104,8 +109,7 @@ package final class SimulatedBackend: DeviceBackend {
     package func holders(of id: DeviceID) -> [Problem.Holder] { [] }
 
     package func initialSessions() -> [any DeviceSession] {
-        sortedIDs.compactMap { id in
-            guard let device = simulated[id] else { return nil }
+        sorted.compactMap { device in
             let session = SimulatedSession(device)
             return device.openUntouched(for: session) ? session : nil
         }
