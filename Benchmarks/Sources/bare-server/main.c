@@ -6,15 +6,20 @@
  *                               dumps all of them for every request
  *
  * Prints its port. The daemon's options are those of ferryd's listeners: epoll, two threads, the
- * same memory for a connection. The headers are those that Ferry sends, so that equal bytes go
- * over the wire. Ends when its standard input does.
+ * same memory for a connection, connections accepted beside it and shared out evenly. (With a
+ * listening socket of its own one of its threads may get them all, and be measured alone.) The
+ * headers are those that Ferry sends, so that equal bytes go over the wire. Ends when its standard
+ * input does.
  */
+#define _GNU_SOURCE
 #include <jansson.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct MHD_Response *prepared;
@@ -65,6 +70,21 @@ static char *file_text(const char *path, size_t *size)
     return text;
 }
 
+/* Says the port. */
+static int listen_on_loopback(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    socklen_t size = sizeof address;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) != 0 ||
+        listen(listener, 128) != 0 || getsockname(listener, (struct sockaddr *)&address, &size) != 0)
+        return -1;
+    printf("%u\n", ntohs(address.sin_port));
+    fflush(stdout);
+    return listener;
+}
+
 int main(int argument_count, char **arguments)
 {
     if (argument_count != 3) return 2;
@@ -79,19 +99,23 @@ int main(int argument_count, char **arguments)
         if (prepared == NULL) return 1;
         add_headers(prepared);
     }
-    struct sockaddr_in loopback = { .sin_family = AF_INET };
-    loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-        answer, NULL, MHD_OPTION_THREAD_POOL_SIZE, 2u, MHD_OPTION_CONNECTION_LIMIT, 1024u,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536, MHD_OPTION_SOCK_ADDR,
-        &loopback, MHD_OPTION_END);
-    if (daemon == NULL) return 1;
-    printf("%u\n", MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
-    fflush(stdout);
-    char byte;
-    while (read(0, &byte, 1) > 0)
-        ;
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
+            MHD_ALLOW_SUSPEND_RESUME,
+        0, NULL, NULL, answer, NULL, MHD_OPTION_THREAD_POOL_SIZE, 2u,
+        MHD_OPTION_CONNECTION_LIMIT, 1024u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536,
+        MHD_OPTION_END);
+    int listener = listen_on_loopback();
+    if (daemon == NULL || listener < 0) return 1;
+    for (;;) {
+        struct pollfd polled[] = { { .fd = 0, .events = POLLIN }, { .fd = listener, .events = POLLIN } };
+        if (poll(polled, 2, -1) < 0) continue;
+        /* Nothing is ever written to it: it can only have ended. */
+        if (polled[0].revents != 0) break;
+        int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct sockaddr none = { .sa_family = AF_UNSPEC };
+        if (connection >= 0) MHD_add_connection(daemon, connection, &none, sizeof none);
+    }
     MHD_stop_daemon(daemon);
     return 0;
 }
