@@ -58,11 +58,19 @@ package final class ManagementAPI: Sendable {
         }
     }
 
+    /// Shows a job to somebody who waited for it.
+    ///
+    /// Not on the thread that changed it: that is the job's own, and may be in its downtime.
     private func show(_ id: JobID, _ answer: PendingAnswer) {
-        if let view = engine.recentJob(id) {
+        let work = { @Sendable [self] () throws(Problem) in
+            try jobs.response(for: engine.job(id))
+        }
+        do throws(Problem) {
+            try engine.perform { answer.complete(work) }
+        } catch {
+            // Whoever waited for a change is told of it even when much else is to be done.
+            guard let view = engine.recentJob(id) else { return answer.complete(work) }
             answer.complete { () throws(Problem) in try jobs.response(for: view) }
-        } else {
-            perform({ [self] () throws(Problem) in try jobs.response(for: engine.job(id)) }, answer)
         }
     }
 
