@@ -89,6 +89,14 @@ final class ChildProcess {
     }
 }
 
+/// Seconds of processor time of all children that have ended.
+func processorSecondsOfChildren() -> Double {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &usage)
+    let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
+    return Double(seconds) + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
+}
+
 /// Seconds of the monotonic clock.
 func now() -> Double {
     var time = timespec()
