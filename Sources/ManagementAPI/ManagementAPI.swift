@@ -27,7 +27,7 @@ package final class ManagementAPI: Sendable {
         to request: APIRequest,
         reply: @escaping @Sendable (APIResponse) -> Void
     ) {
-        let answer = PendingAnswer(instance: Self.instance(request.rawPath), send: reply)
+        let answer = PendingAnswer(rawPath: request.rawPath, send: reply)
         do throws(Problem) {
             switch try outcome(of: Call(request, targets)) {
             case .ready(let response): reply(response)
@@ -75,7 +75,7 @@ package final class ManagementAPI: Sendable {
     }
 
     /// The path as it came, where it is fit to be repeated.
-    private static func instance(_ rawPath: String) -> String? {
+    fileprivate static func instance(_ rawPath: String) -> String? {
         let isPlain = rawPath.utf8.allSatisfy { (0x21...0x7E).contains($0) }
         return isPlain && rawPath.utf8.count <= 512 ? rawPath : nil
     }
@@ -83,14 +83,14 @@ package final class ManagementAPI: Sendable {
 
 /// The one answer a request waits for.
 private struct PendingAnswer: Sendable {
-    let instance: String?
+    let rawPath: String
     let send: @Sendable (APIResponse) -> Void
 
     func complete(_ work: () throws(Problem) -> APIResponse) {
         do throws(Problem) {
             send(try work())
         } catch {
-            send(.problem(error, instance: instance))
+            send(.problem(error, instance: ManagementAPI.instance(rawPath)))
         }
     }
 }

@@ -5,14 +5,13 @@ struct Figure {
     enum Bar {
         case atLeast(Double)
         case atMost(Double)
-        /// Shown beside others, judged by nobody.
-        case none
+        /// Whatever it is, it could not be measured.
+        case unreached
     }
 
     enum Verdict {
         case ok
         case short
-        case information
     }
 
     let name: String
@@ -26,19 +25,13 @@ struct Figure {
         switch bar {
         case .atLeast(let bar): value >= bar ? .ok : .short
         case .atMost(let bar): value <= bar ? .ok : .short
-        case .none: .information
+        case .unreached: .short
         }
     }
 
     /// A benchmark that could not be run is one that is not met.
     static func failed(_ name: String, _ why: String) -> Figure {
-        Figure(name: name, value: .nan, unit: "", bar: .atLeast(0), note: why)
-    }
-
-    static func information(_ name: String, _ value: Double, _ unit: String, _ note: String)
-        -> Figure
-    {
-        Figure(name: name, value: value, unit: unit, bar: .none, note: note)
+        Figure(name: name, value: .nan, unit: "", bar: .unreached, note: why)
     }
 }
 
@@ -103,13 +96,12 @@ enum Report {
             switch figure.bar {
             case .atLeast(let bar): ">= \(short(bar))"
             case .atMost(let bar): "<= \(short(bar))"
-            case .none: "-"
+            case .unreached: "-"
             }
         let verdict =
             switch figure.verdict {
             case .ok: "ok"
             case .short: "SHORT"
-            case .information: "-"
             }
         line(figure.name, "\(short(figure.value)) \(figure.unit)", bar, verdict, figure.note)
     }
