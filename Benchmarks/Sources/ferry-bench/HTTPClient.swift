@@ -116,7 +116,20 @@ struct Job: Decodable {
         let arcs: [Arc]
     }
 
-    struct Arc: Decodable { let durationUs: Double }
+    struct Arc: Decodable {
+        let to: String
+        let durationUs: Double
+    }
+
+    /// Microseconds by arc, without the arcs' own, of the phases in which nothing is done but SETs:
+    /// the quiescing of the source and the start of the target.
+    var engineTimeByPureArc: Double {
+        let phases = phaseTimes.filter { ["quiesce", "start"].contains($0.phase) }
+        let states: Set = ["pre_copy_p2p", "running_p2p", "running"]
+        let arcs = devices.flatMap(\.arcs).filter { states.contains($0.to) }
+        let own = arcs.map(\.durationUs).reduce(0, +)
+        return (phases.compactMap(\.durationUs).reduce(0, +) - own) / Double(arcs.count)
+    }
 
     var isEnded: Bool { !["queued", "running", "cancelling"].contains(state) }
 
