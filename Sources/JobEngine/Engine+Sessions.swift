@@ -176,6 +176,17 @@ extension Engine {
         let names = (try? session.device.session.keptFiles().map(\.name)) ?? []
         if !names.isEmpty { keeper?.letGo(names, of: session.record.id) }
         session.device.close()
+        holdForCompanions(of: session.record.id)
+    }
+
+    /// Gives a keeper again what sessions shared with the one that ended: it held each open file
+    /// once, by the name it came with first.
+    private func holdForCompanions(of id: SessionID) {
+        guard let keeper else { return }
+        for companion in sessionTable.allOpen where companion.record.joins == id {
+            guard let files = try? companion.device.session.keptFiles() else { continue }
+            try? keeper.keep(files, of: companion.record.id)
+        }
     }
 
     static func missing(_ id: SessionID) -> Problem {

@@ -109,6 +109,12 @@ final class Daemon: Sendable {
             kept: SessionKeeper.kept(NotifySocket.inheritedFiles())
         )
         log(engine, logger)
+        if settings.keepsDescriptors, manager == nil {
+            logger.warning(
+                "no service manager to keep sessions with (NOTIFY_SOCKET is not set): they end with \
+                the daemon"
+            )
+        }
         return engine
     }
 
