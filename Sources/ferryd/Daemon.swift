@@ -111,8 +111,8 @@ final class Daemon: Sendable {
         log(engine, logger)
         if settings.keepsDescriptors, manager == nil {
             logger.warning(
-                "no service manager to keep sessions with (NOTIFY_SOCKET is not set): they end with \
-                the daemon"
+                "no service manager to keep sessions with: NOTIFY_SOCKET is not set, and they end "
+                    + "with the daemon"
             )
         }
         return engine
