@@ -1,0 +1,100 @@
+"""One try: a directory of its own, a page for the shim, a daemon, and what its client saw."""
+
+import os
+import shutil
+import tempfile
+
+import control
+import ferry
+
+# Four that move, four that take them in, and two that no scenario touches.
+SOURCES = [f"sim-{n}" for n in range(4)]
+TARGETS = [f"sim-{n}" for n in range(4, 8)]
+SPARE = ("sim-8", "sim-9")
+SIMULATION = "mlx5:count=10,state=64KiB,seed=7"
+
+
+class Settings:
+    """What run.sh told; the same in every worker, which are forked."""
+
+    ferryd = ""
+    simd = ""
+    shim = ""
+    scratch = ""
+    pairs = 1
+    # The content that each simulated device starts with, by its seed.
+    digests = {}
+
+
+class Seen:
+    """What a client of the daemon knows, and nobody may take back."""
+
+    def __init__(self):
+        self.sessions = []
+        self.job = None
+        self.refusal = None
+        self.images = []
+        # Whether an image may go.
+        self.deletes = False
+
+    def note(self, job):
+        self.job = job
+        return job
+
+
+class Case:
+    def __init__(self, template=None, simulate=(SIMULATION,), with_shim=True):
+        # Short: a socket's path has 107 bytes.
+        self.directory = tempfile.mkdtemp(prefix="c", dir=Settings.scratch)
+        self.page = control.Page(f"{self.directory}/page") if with_shim else None
+        self.ferry = ferry.Ferryd(self.directory, Settings.ferryd, simulate, self.page, Settings.shim)
+        self.seen = Seen()
+        if template:
+            ferry.copy_tree(template, self.ferry.state)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.ferry.kill()
+        finally:
+            if self.page:
+                self.page.close()
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def look(self):
+        """What is there before anything goes wrong."""
+        self.seen.sessions = [s for s in self.ferry.items("/v1/sessions") if s["status"] == "open"]
+        self.seen.images = [i["id"] for i in self.ferry.items("/v1/images")]
+
+    def submit(self, body):
+        """The job, or None when the daemon would not have it."""
+        answer = self.ferry.post("/v1/jobs", body)
+        if answer.status == 202:
+            return self.seen.note(answer.json)
+        self.seen.refusal = answer
+        return None
+
+    def follow(self, job, ready, what):
+        return self.ferry.follow(job, lambda j: ready(self.seen.note(j)), what)
+
+    def finish(self, job):
+        return self.follow(job, lambda j: j["state"] in ferry.TERMINAL, "ended")
+
+
+def pairs():
+    return list(zip(SOURCES, TARGETS))[:Settings.pairs]
+
+
+def make_template(name, prepare=None):
+    """The state directory of a daemon that did `prepare(case)` and was stopped; made once."""
+    path = f"{Settings.scratch}/template-{name}"
+    if not os.path.exists(path):
+        with Case(with_shim=False) as case:
+            case.ferry.start()
+            if prepare:
+                prepare(case)
+            case.ferry.terminate()
+            ferry.copy_tree(case.ferry.state, path)
+    return path
