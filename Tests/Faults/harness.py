@@ -12,6 +12,14 @@ WORKERS = int(os.environ.get("FAULTS_WORKERS") or 2)
 _SHOWN = 12
 
 
+class Unmountable(Exception):
+    """The kernel refused a mount, in words."""
+
+
+class Skip(Exception):
+    """A check cannot be made here, and why."""
+
+
 class Report:
     """What was found; closes with the line that CI reads."""
 
@@ -40,6 +48,9 @@ class Report:
         started = time.monotonic()
         try:
             wrong = list(function() or ())
+        except (Skip, Unmountable) as why:
+            self.skip(sentence, why)
+            return
         except Exception:  # a check that breaks is a failed check; the others still run
             wrong = [traceback.format_exc()]
         self.row(sentence, wrong, time.monotonic() - started)

@@ -7,8 +7,12 @@ import sys
 import tempfile
 
 import case as cases
+import checks_clock
 import checks_crash
+import checks_devices
 import checks_disk
+import checks_space
+import checks_store
 import ferry
 import harness
 from case import Settings
@@ -34,10 +38,12 @@ def run(only):
     report = harness.Report()
     measure()
     print(f"sets: a job of this ferryd moves {Settings.pairs} devices at once")
-    if not only or "crash" in only:
-        checks_crash.run(report, 0.5)
-    if not only or "disk" in only:
-        checks_disk.run(report, 0.25)
+    # The shares of the budget; the crash points come first, the others use the phases they found.
+    for name, group, share in (("crash", checks_crash, 0.4), ("disk", checks_disk, 0.25), ("devices", checks_devices, 0.1),
+                               ("space", checks_space, 0.05), ("store", checks_store, 0.1),
+                               ("clock", checks_clock, 0.05)):
+        if not only or name in only:
+            group.run(report, share)
     return report.end()
 
 
