@@ -71,8 +71,6 @@ final class Daemon: Sendable {
             logger.error("a record of the store cannot be read: \(damaged)")
         }
         let images = try ImageDirectory(path: "\(settings.stateDirectory)/images")
-        var specs: [SimulationSpec] = []
-        for text in settings.simulations { specs.append(try SimulationSpec.parse(text)) }
         var configuration = EngineConfiguration()
         configuration.version = DaemonConfiguration.version
         if let count = settings.workerCount { configuration.workerCount = count }
@@ -80,7 +78,7 @@ final class Daemon: Sendable {
             configuration: configuration,
             backends: [
                 try KernelBackend(sysfsRoot: settings.sysfsRoot),
-                try SimulatedBackend(specs, clock: clock),
+                try simulatedBackend(settings.simulations, clock),
             ],
             store: store,
             images: images,
@@ -88,6 +86,27 @@ final class Daemon: Sendable {
         )
         log(engine.recovery, logger)
         return engine
+    }
+
+    /// Devices within this process, or those of one ferry-simd.
+    private static func simulatedBackend(
+        _ simulations: [String],
+        _ clock: MachineClock
+    ) throws(Problem) -> any DeviceBackend {
+        let hosts = simulations.filter { $0.hasPrefix("host=") }
+        if let host = hosts.first {
+            guard simulations.count == 1 else {
+                throw Problem(
+                    .invalidField,
+                    "--simulate \(host) stands alone: simulated devices of two origins would have "
+                        + "the same names"
+                )
+            }
+            return try HostedBackend(path: String(host.dropFirst("host=".count)))
+        }
+        var specs: [SimulationSpec] = []
+        for text in simulations { specs.append(try SimulationSpec.parse(text)) }
+        return try SimulatedBackend(specs, clock: clock)
     }
 
     private static func log(_ recovery: Recovery, _ logger: Logger) {

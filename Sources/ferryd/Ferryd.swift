@@ -33,7 +33,12 @@ struct Ferryd: ParsableCommand {
     @Flag(help: "Let anybody on this host in over TCP on a loopback address.")
     var allowAnonymousLoopback = false
 
-    @Option(help: "PROFILE[:key=value,…]: simulated devices; may be given several times.")
+    @Option(
+        help: """
+            PROFILE[:key=value,…]: simulated devices; may be given several times. Or once \
+            host=PATH: those of a ferry-simd.
+            """
+    )
     var simulate: [String] = []
 
     @Option(help: "List the devices of a captured tree instead of this host's.")

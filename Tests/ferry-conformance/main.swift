@@ -8,11 +8,14 @@ import VFIODevices
 /// What the command line asks for.
 struct Request {
     var simulations: [SimulationSpec] = []
+    /// The socket of a ferry-simd.
+    var host: String?
     var devices: [DeviceID] = []
 
     static let usage = """
         usage: ferry-conformance ID [ID2]
                ferry-conformance --simulate SPEC [--simulate SPEC]… [ID [ID2]]
+               ferry-conformance --simulate host=PATH [ID [ID2]]
         Runs the conformance suite of the backend port. The devices lose what they hold.
         """
 
@@ -20,8 +23,13 @@ struct Request {
         var rest = Array(arguments)
         while !rest.isEmpty {
             let argument = rest.removeFirst()
-            if argument == "--simulate", !rest.isEmpty {
-                simulations.append(try SimulationSpec.parse(rest.removeFirst()))
+            if argument == "--simulate", let text = rest.first {
+                rest.removeFirst()
+                if text.hasPrefix("host="), host == nil {
+                    host = String(text.dropFirst("host=".count))
+                } else {
+                    simulations.append(try SimulationSpec.parse(text))
+                }
             } else if !argument.hasPrefix("-"), let id = DeviceID(argument) {
                 devices.append(id)
             } else {
@@ -32,12 +40,20 @@ struct Request {
             let count = simulations.reduce(0) { $0 + $1.count }
             devices = (0..<min(2, count)).compactMap { DeviceID("sim-\($0)") }
         }
+        if devices.isEmpty, host != nil { devices = ["sim-0", "sim-1"].compactMap { DeviceID($0) } }
+        guard host == nil || simulations.isEmpty else { throw Problem(.badRequest, Self.usage) }
         guard (1...2).contains(devices.count) else { throw Problem(.badRequest, Self.usage) }
     }
 
     func bench() throws(Problem) -> ConformanceBench {
         let backend: any DeviceBackend =
-            simulations.isEmpty ? try KernelBackend() : try SimulatedBackend(simulations)
+            if let host {
+                try HostedBackend(path: host)
+            } else if simulations.isEmpty {
+                try KernelBackend()
+            } else {
+                try SimulatedBackend(simulations)
+            }
         return ConformanceBench(
             backend,
             device: devices[0],
