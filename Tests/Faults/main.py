@@ -15,6 +15,7 @@ import checks_space
 import checks_store
 import ferry
 import harness
+import scenarios
 from case import Settings
 
 
@@ -39,6 +40,8 @@ def run(only):
     measure()
     print(f"sets: a job of this ferryd moves {Settings.pairs} devices at once")
     # The shares of the budget; the crash points come first, the others use the phases they found.
+    for scenario in scenarios.ALL:
+        scenario.template()
     for name, group, share in (("crash", checks_crash, 0.4), ("disk", checks_disk, 0.25), ("devices", checks_devices, 0.1),
                                ("space", checks_space, 0.05), ("store", checks_store, 0.1),
                                ("clock", checks_clock, 0.05)):
