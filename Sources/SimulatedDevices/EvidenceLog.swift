@@ -1,5 +1,5 @@
-package import MigrationCore
 internal import Glibc
+package import MigrationCore
 internal import Synchronization
 internal import SystemIO
 

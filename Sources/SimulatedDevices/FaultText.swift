@@ -10,7 +10,11 @@ extension Fault {
     ///
     /// Throws `invalid-field`, naming the part at fault.
     package static func parse(_ text: some StringProtocol) throws(Problem) -> Fault {
-        let parts = Substring(text).split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = Substring(text).split(
+            separator: "@",
+            maxSplits: 1,
+            omittingEmptySubsequences: false
+        )
         var device: DeviceID?
         if parts.count == 2 {
             device = DeviceID(String(parts[1]))
@@ -94,7 +98,9 @@ extension Fault {
             }
             return .short(byteCount: Int(number))
         }
-        guard let number = (1...133).first(where: { Errno(number: $0).name == word && !isUnnamed($0) })
+        guard
+            let number = (1...133).first(where: { Errno(number: $0).name == word && !isUnnamed($0) }
+            )
         else { throw refusal("no outcome is called", word) }
         return .errno(Errno(number: number))
     }

@@ -60,7 +60,8 @@ final class HostControl: Sendable {
     private struct Answer {
         var head: AnswerPacket
         var rest: [UInt8] = []
-        var file: SharedDescriptor?
+        /// The device whose file goes with it.
+        var opened: ServedDevice?
     }
 
     private func answerAll() {
@@ -69,7 +70,8 @@ final class HostControl: Sendable {
             do throws(Errno) {
                 var packet = try unsafe file.descriptor.receivePacket(into: buffer.bytes)
                 guard packet.byteCount > 0 else { return close() }
-                let file = packet.takeSharedDescriptor()
+                // What it is, and no reference to it: the file of a device is the client's alone.
+                let file = try? packet.takeSharedDescriptor()?.descriptor.identity()
                 let bytes = unsafe Array(buffer.prefix(packet.byteCount))
                 guard packet.descriptorCount == 0,
                     let call = unsafe CallPacket(buffer.prefix(packet.byteCount))
@@ -87,7 +89,7 @@ final class HostControl: Sendable {
     private func answer(
         _ packet: CallPacket,
         _ rest: ArraySlice<UInt8>,
-        _ file: SharedDescriptor?
+        _ file: FileIdentity?
     ) throws(Errno) {
         guard let host = host() else { throw .noDevice }
         guard let text = String(validating: rest, as: UTF8.self) else { throw .invalid }
@@ -103,7 +105,7 @@ final class HostControl: Sendable {
     private func make(
         _ packet: CallPacket,
         _ text: String,
-        _ file: SharedDescriptor?,
+        _ file: FileIdentity?,
         _ host: SimulatedHost
     ) throws(Errno) -> Answer {
         switch packet.call {
@@ -123,7 +125,7 @@ final class HostControl: Sendable {
     private func make(
         _ call: HostCall,
         _ id: DeviceID,
-        _ file: SharedDescriptor?,
+        _ file: FileIdentity?,
         _ host: SimulatedHost
     ) throws(Errno) -> Answer {
         let served = host.openDevice(id)
@@ -140,13 +142,11 @@ final class HostControl: Sendable {
                 throw error.facts.errno ?? .noDevice
             }
         case .verify:
-            guard let file, let served, served.isFarEnd(try file.descriptor.identity()) else {
-                throw .badDescriptor
-            }
+            guard let file, let served, served.isFarEnd(file) else { throw .badDescriptor }
             return Answer(head: AnswerPacket(served.session.support))
         default:
-            let (support, opened) = try host.open(id, untouched: call == .openUntouched)
-            return Answer(head: AnswerPacket(support), file: opened)
+            let opened = try host.open(id, untouched: call == .openUntouched)
+            return Answer(head: AnswerPacket(opened.session.support), opened: opened)
         }
     }
 
@@ -178,9 +178,10 @@ final class HostControl: Sendable {
 
     /// A caller that does not read its answers has only itself to wait for.
     private func send(_ answer: Answer) throws(Errno) {
-        try file.descriptor.sendPacket(
-            answer.head.bytes + answer.rest,
-            descriptors: answer.file.map { [$0.descriptor.raw] } ?? []
-        )
+        let bytes = answer.head.bytes + answer.rest
+        guard let opened = answer.opened else { return try file.descriptor.sendPacket(bytes) }
+        try opened.handOver { device throws(Errno) in
+            try file.descriptor.sendPacket(bytes, descriptors: [device.descriptor.raw])
+        }
     }
 }

@@ -130,8 +130,6 @@ enum HostLimit {
     static let connectionCount = 256
     /// Calls on one device file that have not been answered; more are answered with EAGAIN.
     static let callCount = 32
-    /// Data files of one device, dead ones too; more are EMFILE.
-    static let streamCount = 64
     /// How long a client waits for an answer that needs no device.
     static let patienceMilliseconds: Int32 = 10_000
 }

@@ -129,7 +129,10 @@ package final class HostedSession: DeviceSession {
         let file = try file()
         let pair = try PacketSocket.pair()
         do throws(Errno) {
-            try file.descriptor.sendPacket(bytes, descriptors: [pair.far.descriptor.raw] + descriptors)
+            try file.descriptor.sendPacket(
+                bytes,
+                descriptors: [pair.far.descriptor.raw] + descriptors
+            )
         } catch {
             throw .noDevice
         }

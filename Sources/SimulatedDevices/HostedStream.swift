@@ -68,7 +68,8 @@ final class HostedStream: MigrationStream {
             let received: Int
             do throws(Errno) {
                 try unsafe file.descriptor.sendPacket(memory.call.prefix(head.count + bytes.count))
-                received = try unsafe file.descriptor.receivePacket(into: memory.answer.bytes).byteCount
+                received = try unsafe file.descriptor.receivePacket(into: memory.answer.bytes)
+                    .byteCount
             } catch {
                 throw error == .tooManyOpenFiles ? error : .noDevice
             }

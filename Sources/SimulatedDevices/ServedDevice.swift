@@ -17,6 +17,11 @@ final class ServedDevice: Sendable {
     private let reading: DispatchQueue
     private let calls: DispatchQueue
     private let onClose: @Sendable (ServedDevice) -> Void
+    /// Guards the other end until it is given away: held while that is done, so that nobody takes
+    /// the host's own reference for that of a client.
+    ///
+    /// Taken before `state`.
+    private let farFile: Mutex<SharedDescriptor?>
     /// Guards what is going on; never held over a call.
     ///
     /// A leaf.
@@ -24,20 +29,23 @@ final class ServedDevice: Sendable {
 
     private struct State {
         var source: ReadSource?
-        var streams: [ObjectIdentifier: ServedStream] = [:]
+        /// The last stream; those before it are dead.
+        var stream: ServedStream?
         var callCount = 0
         var isClosed = false
     }
 
+    /// Makes the file of an open device.
     init(
         _ session: any DeviceSession,
-        _ file: SharedDescriptor,
-        farEnd: FileIdentity,
         onClose: @escaping @Sendable (ServedDevice) -> Void
-    ) {
+    ) throws(Errno) {
+        let pair = try PacketSocket.pair()
+        try pair.near.descriptor.setNonBlocking()
         self.session = session
-        self.file = file
-        self.farEnd = farEnd
+        self.file = pair.near
+        self.farEnd = try pair.far.descriptor.identity()
+        self.farFile = Mutex(pair.far)
         self.reading = DispatchQueue(label: "ferry.host.\(session.device).reading")
         self.calls = DispatchQueue(label: "ferry.host.\(session.device).calls")
         self.onClose = onClose
@@ -53,10 +61,20 @@ final class ServedDevice: Sendable {
         if isClosed { source.cancel() }
     }
 
+    /// Gives the file away: the host has none of its own afterwards.
+    func handOver(_ send: (SharedDescriptor) throws(Errno) -> Void) throws(Errno) {
+        try farFile.withLock { farFile throws(Errno) in
+            guard let file = farFile else { return }
+            farFile = nil
+            try send(file)
+        }
+    }
+
     /// Closes the device if nobody has its file any more, whether that was noticed yet or not.
     ///
     /// The device is closed when this returns true.
     func closeIfAbandoned() -> Bool {
+        farFile.withLock { _ in }
         guard file.descriptor.isHungUp else { return false }
         close()
         return true
@@ -66,18 +84,14 @@ final class ServedDevice: Sendable {
 
     /// The last close: calls that wait are ended, streams are dead, the content is lost.
     func close() {
-        let (source, streams) = state.withLock { state in
-            defer {
-                state.source = nil
-                state.streams = [:]
-                state.isClosed = true
-            }
-            return (state.source, Array(state.streams.values))
+        let (source, stream) = state.withLock { state in
+            defer { state = State(callCount: state.callCount, isClosed: true) }
+            return (state.source, state.stream)
         }
         source?.cancel()
         // Again by whoever comes second, which returns when the first one is done.
         session.close()
-        for stream in streams { stream.close() }
+        stream?.close()
         onClose(self)
     }
 
@@ -158,17 +172,14 @@ final class ServedDevice: Sendable {
     private func set(_ number: UInt64, _ answers: SharedDescriptor) throws(Errno) {
         guard let number = UInt32(exactly: number), let target = DeviceState(rawValue: number)
         else { throw .invalid }
-        // As the kernel: no state is changed when there is no number for a descriptor.
+        guard let stream = try session.set(target) else {
+            return Self.send(AnswerPacket(), to: answers)
+        }
+        // As with the kernel, too few descriptors are found out when the state has changed.
         let pair = try PacketSocket.pair(
             packetByteCount: AnswerPacket.headByteCount + HostLimit.transferByteCount
         )
         try pair.near.descriptor.setNonBlocking()
-        guard state.withLock({ $0.streams.count < HostLimit.streamCount }) else {
-            throw .tooManyOpenFiles
-        }
-        guard let stream = try session.set(target) else {
-            return Self.send(AnswerPacket(), to: answers)
-        }
         serve(stream, pair.near)
         Self.send(AnswerPacket(first: 1), to: answers, [pair.far])
     }
@@ -178,15 +189,13 @@ final class ServedDevice: Sendable {
             stream,
             file,
             label: "ferry.host.\(session.device).stream",
-            isAbandoned: { [weak self] in self?.closeIfAbandoned() ?? true },
-            onEnd: { [weak self] ended in
-                _ = self?.state.withLock { $0.streams.removeValue(forKey: ObjectIdentifier(ended)) }
-            }
+            isAbandoned: { [weak self] in self?.closeIfAbandoned() ?? true }
         )
-        let isTaken = state.withLock { state in
-            if !state.isClosed { state.streams[ObjectIdentifier(served)] = served }
-            return !state.isClosed
+        let (old, isTaken) = state.withLock { state in
+            defer { if !state.isClosed { state.stream = served } }
+            return (state.stream, !state.isClosed)
         }
+        old?.close()
         if isTaken { served.begin() }
     }
 

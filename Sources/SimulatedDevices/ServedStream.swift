@@ -13,7 +13,6 @@ final class ServedStream: Sendable {
     /// Closes the device when nobody has its file any more, and says whether it is closed.
     private let isAbandoned: @Sendable () -> Bool
     private let queue: DispatchQueue
-    private let onEnd: @Sendable (ServedStream) -> Void
     /// Guards the source.
     ///
     /// A leaf.
@@ -28,14 +27,12 @@ final class ServedStream: Sendable {
         _ stream: any MigrationStream,
         _ file: SharedDescriptor,
         label: String,
-        isAbandoned: @escaping @Sendable () -> Bool,
-        onEnd: @escaping @Sendable (ServedStream) -> Void
+        isAbandoned: @escaping @Sendable () -> Bool
     ) {
         self.stream = stream
         self.file = file
         self.isAbandoned = isAbandoned
         self.queue = DispatchQueue(label: label)
-        self.onEnd = onEnd
     }
 
     func begin() {
@@ -62,7 +59,6 @@ final class ServedStream: Sendable {
         stream.close()
         // A call that is under way in this process must not make the other end wait for it.
         file.descriptor.shutDown()
-        onEnd(self)
     }
 
     private func answerAll(_ packet: PacketMemory) {

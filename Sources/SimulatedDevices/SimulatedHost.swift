@@ -117,14 +117,11 @@ package final class SimulatedHost: Sendable {
         for served in state.withLock({ Array($0.devices.values) }) { _ = served.closeIfAbandoned() }
     }
 
-    /// Opens a device, and returns the file that is it.
-    func open(_ id: DeviceID, untouched: Bool) throws(Errno) -> (MigrationSupport, SharedDescriptor) {
+    /// Opens a device, whose file is then to be handed over.
+    func open(_ id: DeviceID, untouched: Bool) throws(Errno) -> ServedDevice {
         openDevice(id)
-        let pair = try PacketSocket.pair()
-        try pair.near.descriptor.setNonBlocking()
-        let farEnd = try pair.far.descriptor.identity()
         let session = try session(id, untouched: untouched)
-        let served = ServedDevice(session, pair.near, farEnd: farEnd) { [weak self] closed in
+        let served = try ServedDevice(session) { [weak self] closed in
             self?.state.withLock { state in
                 if state.devices[id] === closed { state.devices[id] = nil }
             }
@@ -138,7 +135,7 @@ package final class SimulatedHost: Sendable {
             throw .noDevice
         }
         served.begin()
-        return (session.support, pair.far)
+        return served
     }
 
     private func session(

@@ -67,7 +67,10 @@ package struct SimulationSpec: Hashable, Sendable {
             }
             let key = String(setting[..<equals])
             guard key == "fault" || seen.insert(key).inserted else {
-                throw Problem(.invalidField, "the key \(SimulationValue.quoted(key)) stands twice in a simulation")
+                throw Problem(
+                    .invalidField,
+                    "the key \(SimulationValue.quoted(key)) stands twice in a simulation"
+                )
             }
             try spec.set(key, to: setting[setting.index(after: equals)...])
         }

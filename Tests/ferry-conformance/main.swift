@@ -40,7 +40,9 @@ struct Request {
             let count = simulations.reduce(0) { $0 + $1.count }
             devices = (0..<min(2, count)).compactMap { DeviceID("sim-\($0)") }
         }
-        if devices.isEmpty, host != nil { devices = ["sim-0", "sim-1"].compactMap { DeviceID($0) } }
+        if devices.isEmpty, host != nil {
+            devices = ["sim-0", "sim-1"].compactMap { DeviceID($0) }
+        }
         guard host == nil || simulations.isEmpty else { throw Problem(.badRequest, Self.usage) }
         guard (1...2).contains(devices.count) else { throw Problem(.badRequest, Self.usage) }
     }
