@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -142,3 +143,27 @@ int ferry_is_hung_up(int fd)
 }
 
 void ferry_shut_down(int fd) { shutdown(fd, SHUT_RDWR); }
+
+int ferry_connect_datagrams(const char *path)
+{
+    struct sockaddr_un address;
+    socklen_t length = sizeof(address);
+    int sender, result;
+
+    result = fill_address(&address, path);
+    if (result < 0)
+        return result;
+    if (path[0] == '@') {
+        address.sun_path[0] = '\0';
+        length = offsetof(struct sockaddr_un, sun_path) + strlen(path);
+    }
+    sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (sender < 0)
+        return -errno;
+    if (connect(sender, (struct sockaddr *)&address, length) < 0) {
+        result = -errno;
+        close(sender);
+        return result;
+    }
+    return sender;
+}

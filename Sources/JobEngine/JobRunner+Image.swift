@@ -4,23 +4,40 @@ internal import StateTransfer
 
 /// The actions on images, and LOADED.
 extension JobRunner {
-    func verifyImage() throws(ActionFailure) {
-        try naming { () throws(Problem) in
-            guard let image = members.image else {
-                throw Problem(.internalError, "The restore has no image.")
-            }
-            do throws(Problem) {
-                members.setReader(try images.open(image, shouldStop: { job.isInterrupted }))
-            } catch {
-                // The reader knows that it was stopped, the job why.
-                throw error.code == .cancelled ? job.interruption ?? error : error
-            }
+    /// Reads the whole image, its members side by side, before a byte of it reaches a device.
+    func verifyImage() -> TransferEvent {
+        together(.verifyImage, members.all) { [self] member, alarm throws(ActionFailure) in
+            try verify(member, alarm)
+        }
+    }
+
+    private func verify(_ member: JobMember, _ alarm: SetAlarm) throws(ActionFailure) {
+        guard let image = members.image else {
+            throw ActionFailure(Problem(.internalError, "The restore has no image."))
+        }
+        do throws(Problem) {
+            member.setReader(
+                try images.open(
+                    image,
+                    member: member.imageMember ?? 0,
+                    shouldStop: { job.isInterrupted || alarm.isOn }
+                )
+            )
+        } catch {
+            // The reader knows that it was stopped, the job why.
+            let isStopped = error.code == .cancelled
+            throw ActionFailure(
+                isStopped ? job.interruption ?? error : error,
+                isStopped: isStopped
+            )
         }
     }
 
     func createImage() throws(ActionFailure) {
         try naming { () throws(Problem) in
-            members.setWriter(try images.create(ImageID(job.id)))
+            members.setWriter(
+                try images.create(ImageID(job.id), memberCount: members.all.count)
+            )
         }
     }
 
@@ -35,10 +52,10 @@ extension JobRunner {
     func sealImage() -> TransferEvent {
         plain(.sealImage) { () throws(ActionFailure) in
             try naming { () throws(Problem) in
-                guard let writer = members.writer, let pump = members.pump else {
+                guard let writer = members.writer else {
                     throw Problem(.internalError, "The save has written no image.")
                 }
-                let image = try imageRecord(try pump.end())
+                let image = try imageRecord()
                 try writer.seal(image)
                 members.setSealed(image)
             }
@@ -68,37 +85,50 @@ extension JobRunner {
         return StoreChange(savedImages: [image])
     }
 
-    private func imageRecord(_ end: EndRecord) throws(Problem) -> ImageRecord {
-        let source = try members.session(.source)
-        return ImageRecord(
+    private func imageRecord() throws(Problem) -> ImageRecord {
+        ImageRecord(
             id: ImageID(job.id),
             job: job.id,
             createdAt: clock.timestamp(),
-            members: [
-                ImageRecord.Member(
-                    device: source.device.device,
-                    driver: source.facts.driver,
-                    vendorID: source.facts.vendorID,
-                    deviceID: source.facts.deviceID,
-                    flags: source.device.session.support.flags?.rawValue ?? 0,
-                    byteCount: end.byteCount,
-                    sha256: end.sha256
-                )
-            ],
+            members: try members.all.map { member throws(Problem) in
+                try imageMember(of: member)
+            },
             sourceResumed: job.spec.work.sourceRunsOn,
             kernelRelease: kernelRelease
         )
     }
 
-    /// LOADED: counts and digests agree, and the target itself says STOP.
-    func confirmLoaded() throws(ActionFailure) {
-        let target = try session(.target).device
+    private func imageMember(of member: JobMember) throws(Problem) -> ImageRecord.Member {
+        let source = try member.session(.source)
+        guard let end = try member.pump?.end() else {
+            throw Problem(.internalError, "Nothing was read of \(source.device.device).")
+        }
+        return ImageRecord.Member(
+            device: source.device.device,
+            driver: source.facts.driver,
+            vendorID: source.facts.vendorID,
+            deviceID: source.facts.deviceID,
+            flags: source.device.session.support.flags?.rawValue ?? 0,
+            byteCount: end.byteCount,
+            sha256: end.sha256
+        )
+    }
+
+    /// LOADED: counts and digests agree, and every target itself says STOP.
+    func confirmLoaded() -> TransferEvent {
+        together(.confirmLoaded, active(.target)) { [self] member, _ throws(ActionFailure) in
+            try confirm(member)
+        }
+    }
+
+    private func confirm(_ member: JobMember) throws(ActionFailure) {
+        let target = try session(member, .target).device
         do throws(Problem) {
-            guard let pump = members.pump else {
-                throw Problem(.internalError, "Nothing was loaded.")
+            guard let pump = member.pump else {
+                throw Problem(.internalError, "Nothing was loaded into \(target.device).")
             }
             let end = try pump.end()
-            try members.reader?.finish(end)
+            try member.reader?.finish(end)
             let state = try target.currentState()
             guard state == .known(.stop) else {
                 throw Problem(

@@ -62,6 +62,16 @@ extension SQLiteJobStore {
         return readable(Job.self, rows) { "job \($0.name)" }
     }
 
+    package func unresolvedJobs() throws(Problem) -> [Job] {
+        let rows = try rows(
+            """
+            SELECT ordinal, id AS name, body FROM job
+            WHERE state = 'indeterminate' ORDER BY ordinal
+            """
+        )
+        return readable(Job.self, rows) { "job \($0.name)" }
+    }
+
     /// Lines of a job's journal in order, damaged ones as `unreadable`; empty for a job that is not
     /// there.
     package func journal(
@@ -131,6 +141,11 @@ extension SQLiteJobStore {
     package func images() throws(Problem) -> [ImageRecord] {
         let rows = try rows("SELECT ordinal, id AS name, body FROM image ORDER BY ordinal DESC")
         return readable(ImageRecord.self, rows) { "image \($0.name)" }
+    }
+
+    package func setDurations() throws(Problem) -> [SetDuration] {
+        let rows = try rows("SELECT 0 AS ordinal, id AS name, body FROM set_duration ORDER BY id")
+        return readable(SetDuration.self, rows) { "duration of \($0.name)" }
     }
 
     /// Events in order, with their sequence numbers.

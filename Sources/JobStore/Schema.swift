@@ -49,6 +49,19 @@ enum Schema {
         ) STRICT;
         """
 
+    private static let second = """
+        -- Which of a job's two decisions came first; the other one is refused.
+        CREATE TABLE decision (
+            job INTEGER NOT NULL PRIMARY KEY REFERENCES job (ordinal) ON DELETE CASCADE,
+            decision TEXT NOT NULL
+        ) STRICT;
+
+        CREATE TABLE set_duration (
+            id TEXT NOT NULL PRIMARY KEY,
+            body TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+
     private static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { connection in
@@ -58,6 +71,7 @@ enum Schema {
                 arguments: [newStoreID()]
             )
         }
+        migrator.registerMigration("2") { connection in try connection.execute(sql: second) }
         return migrator
     }
 

@@ -8,6 +8,8 @@ struct Call: Sendable {
     let caller: Caller
     private let pathVariable: String
     private let body: [UInt8]
+    /// The entity tag of `If-Match`, as it came.
+    let ifMatch: String?
 
     init(_ request: APIRequest) throws(Problem) {
         let segments = try PercentDecoding.segments(of: request.rawPath)
@@ -19,6 +21,7 @@ struct Call: Sendable {
             allowed: endpoint.route.query
         )
         self.caller = request.caller
+        self.ifMatch = request.header("if-match")
         self.body = try Self.acceptedBody(of: request, endpoint.route.body)
     }
 

@@ -10,7 +10,7 @@ extension JobDTO {
             kind: job.spec.work.kind.rawValue,
             state: job.state.name,
             generation: Int64(bytes: job.generation),
-            limits: JobLimitsDTO(job.spec.limits),
+            limits: JobLimitsDTO(job.limits),
             switchover: SwitchoverDTO(view),
             mayRun: job.mayRun.rawValue,
             cancellable: view.isCancellable,
@@ -37,7 +37,9 @@ extension JobLimitsDTO {
         self.init(
             bandwidthBytesPerSecond: limits.bandwidthBytesPerSecond.map(Int64.init(bytes:)),
             downtimeMs: Int64(clamping: limits.downtimeMilliseconds),
-            completionTimeoutS: Int64(clamping: limits.completionTimeoutSeconds)
+            completionTimeoutS: Int64(clamping: limits.completionTimeoutSeconds),
+            progressTimeoutS: limits.progressTimeoutSeconds.map(Int64.init(clamping:)),
+            onTimeout: limits.onTimeout.rawValue
         )
     }
 }
@@ -76,12 +78,13 @@ extension JobProgressDTO {
             )
             expectedDowntimeMs = sampled.expectedDowntimeNanoseconds
                 .map(Int64.init(millisecondsOf:))
+            expectedSetMs = sampled.setNanoseconds.map(Int64.init(millisecondsOf:))
         } else if transferred > 0 || actual != nil {
             self.init(
                 sentBytes: transferred,
                 remainingBytes: 0,
                 rateBytesPerSecond: 0,
-                iterations: 0
+                iterations: Int64(bytes: view.job.roundCount ?? 0)
             )
         } else {
             return nil

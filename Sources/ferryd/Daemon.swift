@@ -19,11 +19,13 @@ final class Daemon: Sendable {
     private let lock: StateDirectoryLock
     private let servers: [HTTPServer]
     private let workloads: WorkloadListener
+    private let manager: ServiceManager?
 
     init(_ settings: DaemonConfiguration, _ logger: Logger) throws(Problem) {
         try StateDirectory.make(settings.stateDirectory)
         lock = try StateDirectoryLock(directory: settings.stateDirectory)
-        engine = try Self.engine(settings, logger)
+        manager = try Self.manager()
+        engine = try Self.engine(settings, manager, logger)
         workloads = try WorkloadListener(
             path: "\(settings.stateDirectory)/workload.sock",
             engine: engine
@@ -55,15 +57,35 @@ final class Daemon: Sendable {
         }
     }
 
+    /// Tells the service manager that the daemon serves.
+    func didBegin() { try? manager?.ready() }
+
     /// Stops everything; blocks until it is done.
     func stop() {
+        try? manager?.stopping()
         engine.endWaits()
         for server in servers { server.stop() }
         workloads.stop()
     }
 
+    private static func manager() throws(Problem) -> ServiceManager? {
+        do throws(Errno) {
+            return try ServiceManager(socket: ServiceManager.environment("NOTIFY_SOCKET"))
+        } catch {
+            var facts = Problem.Facts()
+            facts.operation = "connect"
+            facts.errno = error
+            throw Problem(
+                .storageFailed,
+                "The service manager's NOTIFY_SOCKET does not answer: \(error.name).",
+                facts
+            )
+        }
+    }
+
     private static func engine(
         _ settings: DaemonConfiguration,
+        _ manager: ServiceManager?,
         _ logger: Logger
     ) throws(Problem) -> Engine {
         let clock = MachineClock()
@@ -82,9 +104,11 @@ final class Daemon: Sendable {
             ],
             store: store,
             images: images,
-            clock: clock
+            clock: clock,
+            keeper: settings.keepsDescriptors ? manager.map { SessionKeeper($0) } : nil,
+            kept: SessionKeeper.kept(ServiceManager.inheritedFiles())
         )
-        log(engine.recovery, logger)
+        log(engine, logger)
         return engine
     }
 
@@ -109,7 +133,16 @@ final class Daemon: Sendable {
         return try SimulatedBackend(specs, clock: clock)
     }
 
-    private static func log(_ recovery: Recovery, _ logger: Logger) {
+    private static func log(_ engine: Engine, _ logger: Logger) {
+        let recovery = engine.recovery
+        for (session, problem) in engine.revivalFailures {
+            logger.error("session \(session) was kept and cannot go on: \(problem.detail)")
+        }
+        for orphan in engine.orphans {
+            logger.error(
+                "the service manager holds session \(orphan.id), which the store does not know"
+            )
+        }
         for job in recovery.jobs {
             logger.warning(
                 "job \(job.id) had not ended: \(job.state.name), may run: \(job.mayRun.rawValue)"

@@ -147,16 +147,48 @@ struct TransferMachineTests {
         #expect(outcome?.mayRun == .nobody)
     }
 
-    @Test("a commit that may or may not be written lets nobody run")
+    @Test("a commit that failed is taken back by an abort the store takes, which proves it missing")
     func commitFails() throws {
         var machine = try Self.machine(at: .commit)
         let problem = Problem(.storeFailed, "disk")
         _ = machine.next(after: .failed(problem, side: nil, state: nil))
+        #expect(!machine.isCancellable)
+        let (actions, outcome) = Self.rest(machine)
+        #expect(
+            actions == [
+                .abort(problem), .set(.source, .runningP2P), .set(.source, .running),
+                .detach(.target), .reset(.target), .close(.target),
+            ]
+        )
+        #expect(outcome?.state == .failed(problem))
+        #expect(outcome?.mayRun == .source)
+    }
+
+    @Test("a commit that may or may not be written lets nobody run while no abort can be")
+    func commitIsDoubtful() throws {
+        var machine = try Self.machine(at: .commit)
+        let problem = Problem(.storeFailed, "disk")
+        _ = machine.next(after: .failed(problem, side: nil, state: nil))
+        _ = machine.next(after: .failed(Problem(.storeFailed, "still"), side: nil, state: nil))
         let (actions, outcome) = Self.rest(machine)
         #expect(actions == [])
         #expect(outcome?.state == .indeterminate(problem))
         #expect(outcome?.mayRun == .nobody)
-        #expect(!machine.isCancellable)
+        #expect(outcome?.source == .untouched && outcome?.target == .loaded)
+    }
+
+    @Test("a commit that was written and said to be lost goes on, when the store refuses the abort")
+    func commitStands() throws {
+        var machine = try Self.machine(at: .commit)
+        _ = machine.next(after: .failed(Problem(.storeFailed, "disk"), side: nil, state: nil))
+        let next = machine.next(
+            after: .failed(Problem(.jobCommitted, "it stands"), side: nil, state: nil)
+        )
+        #expect(next == .perform(TransferStep(.start, .set(.target, .runningP2P))))
+        let outcome = Self.rest(machine).1
+        #expect(outcome?.state == .succeeded)
+        #expect(outcome?.mayRun == .target)
+        #expect(outcome?.warnings == ["disk"])
     }
 
     @Test("without an abort record a stopped source stays stopped, and a running one runs on")

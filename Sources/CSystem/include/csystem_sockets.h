@@ -28,4 +28,7 @@ int ferry_is_hung_up(int fd);
 /* Both ends see the end of the other, in every process that holds them. */
 void ferry_shut_down(int fd);
 
+/* A close-on-exec datagram socket connected to a path, or to an abstract name after '@'. */
+int ferry_connect_datagrams(const char *path);
+
 #endif
