@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 
 import control
+import evidence
 import ferry
+import service_manager
 
 # Four that move, four that take them in, and two that no scenario touches.
 SOURCES = [f"sim-{n}" for n in range(4)]
@@ -81,6 +84,35 @@ class Case:
 
     def finish(self, job):
         return self.follow(job, lambda j: j["state"] in ferry.TERMINAL, "ended")
+
+
+class KeptCase(Case):
+    """Devices in a process of their own, and a service manager that keeps the descriptors of them."""
+
+    def __init__(self, template=None, store_max=512):
+        super().__init__(template)
+        self.log = f"{self.directory}/evidence"
+        self.manager = service_manager.ServiceManager(f"{self.directory}/notify", store_max)
+        listen = f"{self.directory}/simd.sock"
+        with open(f"{self.directory}/simd.log", "ab") as errors:
+            self.simd = subprocess.Popen(
+                [Settings.simd, "--listen", listen, "--simulate", SIMULATION, "--log", self.log],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+        if not self.simd.stdout.readline().startswith(b"listening"):
+            raise ferry.Unexpected("ferry-simd does not serve")
+        self.ferry.simulate = [f"host={listen}"]
+        self.ferry.launch_by(self.manager.launch)
+
+    def __exit__(self, *details):
+        self.ferry.kill()
+        self.simd.kill()
+        self.simd.wait()
+        self.simd.stdout.close()
+        self.manager.close()
+        super().__exit__(*details)
+
+    def evidence(self):
+        return evidence.read(self.log)
 
 
 def pairs():

@@ -148,7 +148,7 @@ def run(report, share):
     arguments = [(n + 1, s) for n in harness.spread(len(trace)) for s in JUMPS.values()]
     arguments = [arguments[i] for i in harness.spread(len(arguments))]
     violations, met = {}, {}
-    for (number, seconds), result, broken in harness.tries(at_call, arguments, clock):
+    for (number, seconds), result, broken in harness.tries(at_call, arguments, clock, least=24):
         if result is None and broken is None:
             continue
         wrong = [broken] if broken else result

@@ -121,10 +121,7 @@ def _body(kind, pairs, image):
     if kind.startswith("save"):
         return ferry.save(sources, kind.split()[-1])
     if kind == "restore":
-        body = ferry.restore(image, targets)
-        if len(pairs) > 1:
-            body["devices"] = [{"source": s, "target": t} for s, t in pairs]
-        return body
+        return ferry.restore(image, targets, sources)
     if kind == "reset":
         return {"kind": "reset", "devices": [{"source": s} for s in sources]}
     return ferry.migrate(pairs, switchover={"mode": "manual"})
@@ -148,7 +145,7 @@ def run(report, share):
         order = harness.spread(len(_FAULTS))
         plans = [(side, _FAULTS[i]) for i in order for side in sides.get(kind, ["source"])]
         batches = [(kind, plans[i:i + _BATCH]) for i in range(0, len(plans), _BATCH)]
-        _count(report, kind, len(plans), harness.tries(batch, batches, clock))
+        _count(report, kind, len(plans), harness.tries(batch, batches, clock, least=2))
 
 
 def _count(report, kind, total, outcomes):

@@ -138,7 +138,7 @@ def run(report, share):
 def _strike_all(report, scenario, trace, phases, clock):
     points = _points(scenario, trace)
     counts, violations, tried = {}, {}, 0
-    for (_, fault, number), result, broken in harness.tries(strike, [p[:3] for p in points], clock):
+    for (_, fault, number), result, broken in harness.tries(strike, points, clock, least=len(set(phases)) + 2):
         if broken is None and result is None:
             continue
         wrong = [broken] if broken else result

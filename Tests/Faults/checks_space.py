@@ -162,7 +162,7 @@ def run(report, share):
     amounts = [0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512]
     arguments = [(amounts[i], kind) for i in harness.spread(len(amounts)) for kind in kinds]
     violations, states = {}, {}
-    for (leave, kind), result, broken in harness.tries(fills, arguments, clock):
+    for (leave, kind), result, broken in harness.tries(fills, arguments, clock, least=10):
         wrong, was = result or ([broken], "?")
         violations.setdefault(kind, []).extend(f"{leave} KiB left: {w}" for w in wrong)
         states.setdefault(kind, set()).add(was)

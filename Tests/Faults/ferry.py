@@ -62,8 +62,7 @@ class _UnixConnection(http.client.HTTPConnection):
 class Ferryd:
     """A daemon in a directory of its own, where its state outlives it."""
 
-    def __init__(self, directory, binary, simulate, page=None, shim=None, launch=None):
-        """`launch(arguments, environment, log)` starts the process in place of subprocess."""
+    def __init__(self, directory, binary, simulate, page=None, shim=None):
         self.directory = directory
         self.state = f"{directory}/state"
         self.log_path = f"{directory}/log"
@@ -71,11 +70,15 @@ class Ferryd:
         self.page = page
         self._binary = binary
         self._shim = shim
-        self._launch = launch or _launch
+        self._launch = _launch
         self._socket = f"{directory}/api.sock"
         self._process = None
         self._connection = None
         self._log_start = 0
+
+    def launch_by(self, launch):
+        """Something else starts the process: `launch(arguments, environment, log)`."""
+        self._launch = launch
 
     # ---- The process
 
@@ -110,6 +113,11 @@ class Ferryd:
     @property
     def is_alive(self):
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def is_running(self):
+        """Whether its end was not seen yet."""
+        return self._process is not None
 
     def kill(self):
         if self._process:
@@ -222,9 +230,13 @@ def save(sources, after="run"):
     return {"kind": "save", "devices": [{"source": s} for s in sources], "after": after}
 
 
-def restore(image, targets):
+def restore(image, targets, members=()):
+    """`members`: the devices the image was saved from, for an image of several."""
+    devices = [{"target": t} for t in targets]
+    if len(members) > 1:
+        devices = [{"source": s, "target": t} for s, t in zip(members, targets)]
     return {"kind": "restore", "image": image, "accept_copy": True, "discard_target_content": True,
-            "devices": [{"target": t} for t in targets]}
+            "devices": devices}
 
 
 def migrate(pairs, **more):

@@ -97,13 +97,6 @@ class Clock:
     def is_over(self):
         return self._end is not None and time.monotonic() > self._end
 
-    def half(self):
-        """The same clock with half of the time that is left."""
-        clock = Clock(0)
-        now = time.monotonic()
-        clock._end = None if self._end is None else now + max(0, self._end - now) / 2
-        return clock
-
 
 def wait_until(probe, seconds=ferry.PATIENCE):
     """Polls for what nothing announces; returns the last answer."""
@@ -130,18 +123,20 @@ def _work(argument):
         return argument, None, traceback.format_exc()
 
 
-def tries(function, arguments, clock):
+def tries(function, arguments, clock, least=0):
     """Runs function(*argument) in WORKERS processes; yields (argument, result, what broke).
 
-    In the order given, until the clock is over.
+    In the order given, until the clock is over; the first `least` of them whatever the clock says.
     """
     global _function
     _function = function
     arguments = list(arguments)
+    total = len(arguments)
     with multiprocessing.get_context("fork").Pool(WORKERS) as pool:
         waiting = []
         while arguments or waiting:
-            while arguments and len(waiting) < WORKERS * 2 and not clock.is_over:
+            while (arguments and len(waiting) < WORKERS * 2
+                   and (total - len(arguments) < least or not clock.is_over)):
                 waiting.append(pool.apply_async(_work, (arguments.pop(0),)))
             if not waiting:
                 return

@@ -11,6 +11,7 @@ import checks_clock
 import checks_crash
 import checks_devices
 import checks_disk
+import checks_kept
 import checks_space
 import checks_store
 import ferry
@@ -42,7 +43,7 @@ def run(only):
     # The shares of the budget; the crash points come first, the others use the phases they found.
     for scenario in scenarios.ALL:
         scenario.template()
-    for name, group, share in (("crash", checks_crash, 0.4), ("disk", checks_disk, 0.25), ("devices", checks_devices, 0.1),
+    for name, group, share in (("crash", checks_crash, 0.25), ("kept", checks_kept, 0.25), ("disk", checks_disk, 0.2), ("devices", checks_devices, 0.1),
                                ("space", checks_space, 0.05), ("store", checks_store, 0.1),
                                ("clock", checks_clock, 0.05)):
         if not only or name in only:

@@ -57,7 +57,7 @@ class Restore(JobScenario):
         return make_template("image", _save_one)
 
     def body(self, case):
-        return ferry.restore(_image(case), [t for _, t in pairs()])
+        return ferry.restore(_image(case), [t for _, t in pairs()], [s for s, _ in pairs()])
 
 
 class Migrate(JobScenario):
@@ -204,19 +204,24 @@ def count(scenario):
     def collect(case, died):
         if died:
             raise ferry.Unexpected(f"{scenario.name} fails without a fault: {died}")
-        # The checkpoint after a job is part of it, and nothing tells its end.
-        calls = -1
-        while calls != case.page.calls:
-            calls = case.page.calls
-            time.sleep(0.2)
+        settled_calls(case.page)
         trace = case.page.trace()
         if scenario.phase:
             return trace, [scenario.phase]
         job = case.seen.job
         if job is None or job["state"] not in ("succeeded", "cancelled"):
-            raise ferry.Unexpected(f"{scenario.name} fails without a fault: {case.seen.refusal or job}")
+            raise ferry.Unexpected(f"{scenario.name} fails without a fault: {case.seen.refusal.text if case.seen.refusal else job}")
         return trace, phases_of(case.ferry.journal(job["id"]))
     return run(scenario, body=collect)
+
+
+def settled_calls(page):
+    """The calls when no more come: the checkpoint after a job belongs to it, and nothing tells its end."""
+    calls = -1
+    while calls != page.calls:
+        calls = page.calls
+        time.sleep(0.2)
+    return calls
 
 
 def phases_of(journal):
