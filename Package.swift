@@ -126,7 +126,7 @@ let package = Package(
             name: "ferry-conformance",
             dependencies: [
                 "BackendConformance", "VFIODevices", "SimulatedDevices", "MigrationPorts",
-                "MigrationCore",
+                "MigrationCore", "SystemIO",
             ],
             path: "Tests/ferry-conformance",
             swiftSettings: strict

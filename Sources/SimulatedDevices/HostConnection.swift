@@ -102,30 +102,43 @@ package struct HostConnection: Sendable {
         try exchange(try connect(), call, argument, Array(text.utf8), descriptors)
     }
 
-    private func connect() throws(Errno) -> FileDescriptor {
-        try PacketSocket.connect(
-            to: path,
-            timeoutMilliseconds: HostLimit.patienceMilliseconds
+    /// Connects, and says why not.
+    @discardableResult
+    func reach() throws(Errno) -> SharedDescriptor {
+        SharedDescriptor(
+            try PacketSocket.connect(
+                to: path,
+                timeoutMilliseconds: HostLimit.patienceMilliseconds
+            )
         )
     }
 
+    /// Without a host there is no device.
+    private func connect() throws(Errno) -> SharedDescriptor {
+        do throws(Errno) {
+            return try reach()
+        } catch {
+            throw .noDevice
+        }
+    }
+
     private func exchange(
-        _ connection: borrowing FileDescriptor,
+        _ connection: SharedDescriptor,
         _ call: HostCall,
         _ argument: UInt64,
         _ rest: [UInt8],
         _ descriptors: [Int32],
         isPatient: Bool = false
     ) throws(Errno) -> Answer {
-        if isPatient { try connection.limitWaits(milliseconds: 0) }
+        if isPatient { try connection.descriptor.limitWaits(milliseconds: 0) }
         let buffer = IOBuffer(byteCount: AnswerPacket.headByteCount + HostLimit.controlByteCount)
         let packet: ReceivedPacket
         do throws(Errno) {
-            try connection.sendPacket(
+            try connection.descriptor.sendPacket(
                 CallPacket.bytes(call, argument, rest),
                 descriptors: descriptors
             )
-            packet = try unsafe connection.receivePacket(into: buffer.bytes)
+            packet = try unsafe connection.descriptor.receivePacket(into: buffer.bytes)
         } catch {
             // The host may have closed the connection, or not have answered in time.
             throw error == .again ? .timedOut : .noDevice

@@ -50,7 +50,7 @@ enum HostCall: UInt32, Sendable {
 /// The head of a call.
 struct CallPacket: Sendable {
     static let headByteCount = 16
-    /// `FSQ1`
+    /// The text FSQ1.
     private static let magic: UInt32 = 0x3151_5346
 
     let call: HostCall
@@ -81,7 +81,7 @@ struct CallPacket: Sendable {
 /// The head of an answer.
 struct AnswerPacket: Sendable {
     static let headByteCount = 24
-    /// `FSA1`
+    /// The text FSA1.
     private static let magic: UInt32 = 0x3141_5346
 
     /// What the call failed with; nil when it succeeded.

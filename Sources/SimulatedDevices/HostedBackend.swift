@@ -17,6 +17,7 @@ package final class HostedBackend: DeviceBackend {
     package init(path: String) throws(Problem) {
         connection = HostConnection(path: path)
         do throws(Errno) {
+            try connection.reach()
             _ = try connection.devices()
         } catch {
             throw Problem(

@@ -203,6 +203,97 @@ struct HostTests {
         }
     }
 
+    @Test(
+        "a call that hangs in one device holds up no other, and ends with the last close",
+        arguments: ["arc:*-STOP", "get", "reset", "data_size"]
+    )
+    func hang(operation: String) throws {
+        let fixture = try HostFixture("mlx5:count=2,state=64KiB")
+        let client = try fixture.client()
+        let sessions = client.initialSessions()
+        try fixture.connection().inject("\(operation):HANG:1@sim-0")
+        let (began, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let result = Mutex<Errno?>(nil)  // Guards the errno; a leaf.
+        DispatchQueue(label: "test").async { [stuck = sessions[0]] in
+            began.signal()
+            let errno = try? errno {
+                switch operation {
+                case "get": _ = try stuck.state()
+                case "reset": try stuck.reset()
+                case "data_size": _ = try stuck.stopCopyByteCount()
+                default: _ = try stuck.set(.stop)
+                }
+            }
+            result.withLock { $0 = errno }
+            ended.signal()
+        }
+        began.wait()
+        _ = try sessions[1].set(.stop)
+        #expect(client.devices().count == 2)
+        sessions[0].close()
+        ended.wait()
+        #expect(result.withLock { $0 } == .noDevice)
+        let again = try client.open(id("sim-0"), joining: nil)
+        try again.expect(.running)
+    }
+
+    @Test("an open that hangs waits as long as the host lives, and other devices do not")
+    func hangingOpen() throws {
+        let fixture = try HostFixture("qat:count=2,state=4096,fault=open:HANG:1@sim-0")
+        let client = try fixture.client()
+        let (device, ended) = (try id("sim-0"), DispatchSemaphore(value: 0))
+        DispatchQueue(label: "test").async {
+            let problem = #expect(throws: Problem.self) { try client.open(device, joining: nil) }
+            #expect(problem?.code == .deviceGone)
+            ended.signal()
+        }
+        try client.open(id("sim-1"), joining: nil).close()
+        fixture.host.stop()
+        ended.wait()
+    }
+
+    @Test("faults are added to devices of a host that runs, and wrong ones are refused by name")
+    func injected() throws {
+        let fixture = try HostFixture("qat:count=2,state=4096")
+        let sessions = try fixture.sessions()
+        let connection = fixture.connection()
+        try connection.inject("get:EIO:2@sim-1")
+        try connection.inject("reset:EAGAIN:1")
+        try sessions[0].expect(.running)
+        try sessions[1].expect(.running)
+        #expect(try errno { _ = try sessions[1].state() } == .io)
+        for session in sessions { #expect(try errno { try session.reset() } == .again) }
+        for (text, code) in [
+            ("get:EHUH:1", Problem.Code.invalidField), ("get:EIO:1@sim-2", .notFound),
+        ] {
+            let problem = #expect(throws: Problem.self) { try connection.inject(text) }
+            #expect(problem?.code == code)
+        }
+        for _ in 0..<255 { try connection.inject("detach:EIO:9+@sim-0") }
+        let problem = #expect(throws: Problem.self) {
+            for _ in 0..<2 { try connection.inject("detach:EIO:9+@sim-0") }
+        }
+        #expect(problem?.code == .overloaded)
+    }
+
+    @Test("an error behind a call reaches the daemon as a signal")
+    func asynchronousError() throws {
+        let fixture = try HostFixture("mlx5:state=64KiB,fault=read:ASYNC_ERROR:1")
+        let session = try #require(try fixture.sessions().first)
+        let heard = DispatchSemaphore(value: 0)
+        session.onSignal { signal in
+            #expect(signal == .errorSignalled)
+            heard.signal()
+        }
+        let stream = try session.stream(.stopCopy)
+        let buffer = IOBuffer(byteCount: 64)
+        #expect(try unsafe stream.read(into: buffer.bytes) == 64)
+        heard.wait()
+        try session.expect(.error)
+        #expect(try errno { _ = try stream.readAll() } == .noDevice)
+        #expect(try fixture.events(of: "sim-0").suffix(1) == ["error"])
+    }
+
     @Test("a second host at the same socket is refused, and a dead one's socket is replaced")
     func socket() throws {
         let fixture = try HostFixture("qat")

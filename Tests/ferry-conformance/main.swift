@@ -47,15 +47,16 @@ struct Request {
         guard (1...2).contains(devices.count) else { throw Problem(.badRequest, Self.usage) }
     }
 
-    func bench() throws(Problem) -> ConformanceBench {
+    /// The devices of a host or of this machine, which are there for every check.
+    func lastingBackend() throws(Problem) -> (any DeviceBackend)? {
+        if let host { return try RefilledBackend(try HostedBackend(path: host)) }
+        return simulations.isEmpty ? try KernelBackend() : nil
+    }
+
+    func bench(_ lasting: (any DeviceBackend)?) throws(Problem) -> ConformanceBench {
+        // Simulated devices of this process are made anew for each check.
         let backend: any DeviceBackend =
-            if let host {
-                try HostedBackend(path: host)
-            } else if simulations.isEmpty {
-                try KernelBackend()
-            } else {
-                try SimulatedBackend(simulations)
-            }
+            if let lasting { lasting } else { try SimulatedBackend(simulations) }
         return ConformanceBench(
             backend,
             device: devices[0],
@@ -66,11 +67,11 @@ struct Request {
 
 /// Runs every check and says what became of it, a line each; whether none failed.
 func run(_ request: Request) throws(Problem) -> Bool {
-    let kernelBench = request.simulations.isEmpty ? try request.bench() : nil
+    let lasting = try request.lastingBackend()
     var (passed, failed, skipped) = (0, 0, 0)
     for check in BackendConformance.checks {
-        // Simulated devices are made anew for each check, so that each finds content.
-        let bench = if let kernelBench { kernelBench } else { try request.bench() }
+        // A bench of its own for each check, so that each finds content where there can be some.
+        let bench = try request.bench(lasting)
         switch BackendConformance.run(check, on: bench) {
         case .passed:
             passed += 1
