@@ -46,6 +46,8 @@ class Seen:
 
 
 class Case:
+    shows_log = False
+
     def __init__(self, template=None, simulate=(SIMULATION,), with_shim=True):
         # Short: a socket's path has 107 bytes.
         self.directory = tempfile.mkdtemp(prefix="c", dir=Settings.scratch)
@@ -59,6 +61,9 @@ class Case:
         return self
 
     def __exit__(self, *_):
+        if self.shows_log and os.path.exists(self.ferry.log_path):
+            with open(self.ferry.log_path, encoding="utf-8", errors="replace") as log:
+                print(log.read())
         try:
             self.ferry.kill()
         finally:

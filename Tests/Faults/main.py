@@ -14,6 +14,7 @@ import checks_disk
 import checks_kept
 import checks_space
 import checks_store
+import control
 import ferry
 import harness
 import scenarios
@@ -39,6 +40,9 @@ def main():
 def run(only):
     report = harness.Report()
     measure()
+    point = os.environ.get("FAULTS_POINT")
+    if point:
+        return again(*point.split("|"))
     print(f"sets: a job of this ferryd moves {Settings.pairs} devices at once")
     # The shares of the budget; the crash points come first, the others use the phases they found.
     for scenario in scenarios.ALL:
@@ -49,6 +53,21 @@ def run(only):
         if not only or name in only:
             group.run(report, share)
     return report.end()
+
+
+def again(group, name, number, when):
+    """One crash point alone, with what ferryd said."""
+    groups = {"crash": checks_crash, "kept": checks_kept}
+    mode = {"before": control.KILL_BEFORE, "after": control.KILL_AFTER}[when]
+    cases.Case.shows_log = True
+    result = groups[group].crash(name, int(number), mode)
+    if result is None:
+        print("the run ended before that call")
+        return 1
+    phase, violations = result
+    print(f"killed {when} call {number} of {name}, in {phase}:")
+    print("".join(f"  {v}\n" for v in violations) or "  no violation")
+    return 1 if violations else 0
 
 
 def measure():
