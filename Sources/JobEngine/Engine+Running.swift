@@ -18,7 +18,8 @@ extension Engine {
             release: { self.release($0) },
             images: imageFiles,
             clock: clock,
-            kernelRelease: SystemNames.current.kernelRelease
+            kernelRelease: SystemNames.current.kernelRelease,
+            abortTryLimit: configuration.abortTryLimit
         )
         let deadline = JobDeadline(on: timers, clock: clock) { [weak job] in
             job?.didNotComplete()

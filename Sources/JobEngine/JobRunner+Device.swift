@@ -294,10 +294,14 @@ extension JobRunner {
         do throws(Problem) {
             return try device.currentState()
         } catch {
-            // A device that was reset behind us, or is gone, is for the machine like one in ERROR:
-            // nothing of its content is left to be taken anywhere.
-            let isLost = error.code == .contentLost || error.code == .deviceGone
-            let state = isLost ? ReportedState.known(.error) : device.reportedState()
+            // A device that is gone is for the machine like one in ERROR: nothing of its content is
+            // left to be taken anywhere, and no SET reaches it.
+            let state: ReportedState? =
+                switch error.code {
+                case .contentLost: device.lastState
+                case .deviceGone: .known(.error)
+                default: device.reportedState()
+                }
             throw ActionFailure(error, side: side, state: state)
         }
     }

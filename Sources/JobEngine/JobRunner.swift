@@ -13,6 +13,7 @@ struct JobRunner: Sendable {
     let images: ImageDirectory
     let clock: any HostClock
     let kernelRelease: String
+    let abortTryLimit: Int
     let meter: RateMeter
 
     init(
@@ -22,7 +23,8 @@ struct JobRunner: Sendable {
         release: @escaping @Sendable (OpenSession) -> Void,
         images: ImageDirectory,
         clock: any HostClock,
-        kernelRelease: String
+        kernelRelease: String,
+        abortTryLimit: Int
     ) {
         self.job = job
         self.members = members
@@ -31,6 +33,7 @@ struct JobRunner: Sendable {
         self.images = images
         self.clock = clock
         self.kernelRelease = kernelRelease
+        self.abortTryLimit = abortTryLimit
         self.meter = RateMeter(clock: clock)
     }
 
@@ -191,7 +194,7 @@ struct JobRunner: Sendable {
     /// stopped, so a disk that is full for a moment must not end the job that way.
     private func abort(_ cause: Problem) -> TransferEvent {
         var event = decide(.abort(cause)) { _ in }
-        for _ in 1..<Self.abortTryLimit {
+        for _ in 1..<max(1, abortTryLimit) {
             guard let problem = event.problem, problem.code == .storeFailed else { break }
             job.warn("The abort record cannot be written, and is tried again: \(problem.detail)")
             job.pause(nanoseconds: Self.abortPauseNanoseconds)
@@ -200,7 +203,6 @@ struct JobRunner: Sendable {
         return event
     }
 
-    private static let abortTryLimit = 20
     private static let abortPauseNanoseconds: UInt64 = 250_000_000
 
     /// Writes intents; an action of which that fails is not begun.

@@ -1,9 +1,10 @@
-/// Where the devices of one side can be, each by itself, and which of them are given up.
-///
-/// Nothing more is done to a device that is given up: its content is lost, or nobody can tell.
+/// Where the devices of one side can be, each by itself, what became of their content, and which of
+/// them are given up: nothing more is done to those.
 package struct SideStates: Hashable, Sendable {
     private var devices: [DeviceStates]
-    private(set) package var givenUp: [Int: ContentFate] = [:]
+    /// Of devices that did not keep their content, or of which nobody can tell.
+    private(set) package var spoilt: [Int: ContentFate] = [:]
+    private var givenUp: Set<Int> = []
 
     /// Devices in one state, each with the flags of its own driver.
     package init(_ state: DeviceState, flags: [MigrationFlags]) {
@@ -27,9 +28,12 @@ package struct SideStates: Hashable, Sendable {
     package var count: Int { devices.count }
 
     /// The devices that actions are performed on.
-    package var active: [Int] { devices.indices.filter { givenUp[$0] == nil } }
+    package var active: [Int] { devices.indices.filter { !givenUp.contains($0) } }
 
-    package mutating func giveUp(_ member: Int, as fate: ContentFate) { givenUp[member] = fate }
+    package mutating func giveUp(_ member: Int, as fate: ContentFate) {
+        spoilt[member] = fate
+        givenUp.insert(member)
+    }
 
     /// Every active device was SET.
     package mutating func didSet(_ target: DeviceState) {
@@ -51,7 +55,7 @@ package struct SideStates: Hashable, Sendable {
     /// Devices said where they are.
     package mutating func didReport(_ failure: FailedAction) {
         for case (let member, .failed(_, let state?)) in failure.members {
-            devices[member].didReport(state)
+            devices[member].settle(on: state)
         }
     }
 
@@ -71,6 +75,17 @@ package struct SideStates: Hashable, Sendable {
         }
     }
 
+    /// Calls lost what a failure says to be, and gives up only devices in ERROR, which no SET may
+    /// touch: one that was reset may run, and can still be stopped.
+    package mutating func callLost(after failure: FailedAction) {
+        for member in active where fate(of: member, after: failure) == .lost {
+            spoilt[member] = .lost
+            if case .failed(_, .known(.error)?)? = failure.members[member] {
+                givenUp.insert(member)
+            }
+        }
+    }
+
     /// The states a device can be in.
     package func possible(_ member: Int) -> Set<DeviceState> { devices[member].possible }
 
@@ -86,7 +101,7 @@ package struct SideStates: Hashable, Sendable {
 
     /// What became of each device's content, when nothing else is known of the others.
     package func fates(others: ContentFate) -> [ContentFate] {
-        devices.indices.map { givenUp[$0] ?? others }
+        devices.indices.map { spoilt[$0] ?? others }
     }
 
     private var activeDevices: [DeviceStates] { active.map { devices[$0] } }

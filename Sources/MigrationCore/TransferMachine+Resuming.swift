@@ -47,7 +47,7 @@ extension TransferMachine {
             targets: Self.states(of: targets, facts)
         )
         if side == .target {
-            if facts.isCommitted || !targetStates.givenUp.isEmpty {
+            if facts.isCommitted || !targetStates.spoilt.isEmpty {
                 goOn(facts)
             } else {
                 state = .forward(decisionIndex)
@@ -96,7 +96,7 @@ extension TransferMachine {
     private mutating func goOn(_ facts: JournalFacts) {
         warnings.append(facts.cause.detail)
         let next = decisionIndex + 1
-        if !targetStates.givenUp.isEmpty {
+        if !targetStates.spoilt.isEmpty {
             let text = "The daemon died behind the commit, and a target lost its content with it."
             beginStopping(Problem(.contentLost, text), .done)
         } else {

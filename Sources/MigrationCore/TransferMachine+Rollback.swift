@@ -17,7 +17,10 @@ extension TransferMachine {
 
     mutating func beginRollback(_ cause: Problem, at index: Int, _ event: TransferEvent) {
         let step = plan.steps[index]
-        giveUpLost(after: event)
+        // A target is reset whatever became of it.
+        if case .failed(let failure) = event, failure.side == .source {
+            sourceStates.giveUpLost(after: failure)
+        }
         // A PRE_COPY_P2P→STOP_COPY that failed leaves a stream nobody can trust: leave it by STOP.
         var byStop = sourceStates.isStrange
         if case .failed = event, step.action == .set(.source, .stopCopy) {
@@ -72,8 +75,8 @@ extension TransferMachine {
         switch step.action {
         case .abort where rollback.isCommitDoubtful:
             return didMissDoubtfulAbort(rollback.cause, problem)
-        case .abort: didMissAbort(&rollback, problem)
-        case .set(.source, _): didFailUp(&rollback, step.phase, problem, event)
+        case .abort: didMissAbort(&rollback, step.phase, problem)
+        case .set(.source, _): didFailUp(&rollback, step, problem, event)
         case .reset(.target): didFailReset(event)
         default: break
         }
@@ -94,12 +97,22 @@ extension TransferMachine {
         finish(.indeterminate(cause), mayRun: .nobody, targets: .loaded)
     }
 
-    /// The sources resume only behind a durable abort; sources that never stopped may stay running.
-    private func didMissAbort(_ rollback: inout Rollback, _ problem: Problem) {
-        guard !sourceStates.canAllAct else { return }
-        rollback.isAbortMissing = plan.kind == .migrate
-        rollback.obstacle = problem
+    /// The sources resume only behind a durable abort; sources that never stopped may stay running,
+    /// and are not stopped on their way.
+    private func didMissAbort(
+        _ rollback: inout Rollback,
+        _ phase: JobPhase,
+        _ problem: Problem
+    ) {
         rollback.steps.removeAll(where: isSourceSet)
+        if sourceStates.canAllAct {
+            rollback.steps = wayUp(byStop: false, phase) + rollback.steps
+            // The second way would stop them.
+            rollback.triedTwice = true
+        } else {
+            rollback.isAbortMissing = plan.kind == .migrate
+            rollback.obstacle = problem
+        }
     }
 
     private mutating func didFailReset(_ event: TransferEvent) {
@@ -115,12 +128,12 @@ extension TransferMachine {
     /// or is given up, and the others go on without it.
     private mutating func didFailUp(
         _ rollback: inout Rollback,
-        _ phase: JobPhase,
+        _ step: TransferStep,
         _ problem: Problem,
         _ event: TransferEvent
     ) {
         guard case .failed(let failure) = event else { return }
-        giveUpLost(after: event)
+        sourceStates.giveUpLost(after: failure)
         var mayRetry = false
         for member in sourceStates.active where failure.mayConcern(member) {
             if rollback.triedTwice || isStuckInPreCopy(member, failure) {
@@ -132,10 +145,15 @@ extension TransferMachine {
         if mayRetry {
             rollback.triedTwice = true
             rollback.steps.removeAll(where: isSourceSet)
-            rollback.steps = wayUp(byStop: true, phase) + rollback.steps
+            rollback.steps = wayUp(byStop: true, step.phase) + rollback.steps
         } else {
             rollback.obstacle = rollback.obstacle ?? problem
-            if sourceStates.active.isEmpty { rollback.steps.removeAll(where: isSourceSet) }
+            if sourceStates.active.isEmpty {
+                rollback.steps.removeAll(where: isSourceSet)
+            } else if sourceStates.active.contains(where: { failure.members[$0] != .done }) {
+                // Those that were not SET beside the one that failed still have to be.
+                rollback.steps.insert(step, at: 0)
+            }
         }
     }
 
@@ -173,20 +191,20 @@ extension TransferMachine {
     func outcome(of rollback: Rollback) -> TransferOutcome {
         let isCancel = rollback.cause.code == .cancelled
         let before: MayRun = plan.hasSource ? .source : .nobody
-        let givenUp = sourceStates.givenUp.values
+        let spoilt = sourceStates.spoilt.values
         // What ends the job is what kept sources down, not what the way back began with.
         let problem = rollback.obstacle ?? rollback.cause
         let (state, mayRun): (JobState, MayRun) =
-            if givenUp.contains(.uncertain) {
+            if spoilt.contains(.uncertain) {
                 (.indeterminate(problem), .unknown)
             } else if rollback.isAbortMissing {
                 (.indeterminate(problem), .nobody)
             } else if plan.hasSource, sourceStates.active.isEmpty {
                 (.failed(problem), .nobody)
-            } else if isCancel, givenUp.isEmpty {
+            } else if isCancel, spoilt.isEmpty {
                 (.cancelled, before)
             } else {
-                (.failed(givenUp.isEmpty ? rollback.cause : problem), before)
+                (.failed(spoilt.isEmpty ? rollback.cause : problem), before)
             }
         return TransferOutcome(
             state: state,

@@ -8,7 +8,7 @@ extension TransferMachine {
 
     /// Whatever becomes of the way back to STOP, the source never runs.
     mutating func beginStopping(_ cause: Problem, _ event: TransferEvent) {
-        giveUpLost(after: event)
+        if case .failed(let failure) = event { targetStates.callLost(after: failure) }
         let quiet = TransferStep(.start, .set(.target, .runningP2P))
         let stop = TransferStep(.start, .set(.target, .stop))
         // Down as up: none stops while another may still reach it.
@@ -22,7 +22,7 @@ extension TransferMachine {
         note(step.action, event)
         if let problem = event.problem {
             warnings.append(problem.detail)
-            giveUpLost(after: event)
+            if case .failed(let failure) = event { targetStates.callLost(after: failure) }
             if stopping.steps.isEmpty { didNotStop(&stopping, event) }
         }
         proceed(stopping)
@@ -38,7 +38,7 @@ extension TransferMachine {
             case nil: if !failure.members.isEmpty { continue }
             }
             stopping.mayRun = .unknown
-            targetStates.giveUp(member, as: .uncertain)
+            targetStates.giveUp(member, as: targetStates.spoilt[member] ?? .uncertain)
         }
     }
 

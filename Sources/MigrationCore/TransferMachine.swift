@@ -186,12 +186,6 @@ package struct TransferMachine: Sendable {
         }
     }
 
-    /// Gives up the devices whose content a failure says to be lost.
-    mutating func giveUpLost(after event: TransferEvent) {
-        guard case .failed(let failure) = event, let side = failure.side else { return }
-        change(side) { $0.giveUpLost(after: failure) }
-    }
-
     private mutating func move(past index: Int) {
         let next = index + 1
         state = next < plan.steps.count ? .forward(next) : .finished(success)

@@ -207,7 +207,7 @@ struct DamageTests {
     @Test("a store of a newer ferryd is refused")
     func newer() throws {
         _ = try fill()
-        try tamper("INSERT INTO grdb_migrations (identifier) VALUES ('2')")
+        try tamper("INSERT INTO grdb_migrations (identifier) VALUES ('999')")
         let problem = #expect(throws: Problem.self) { try fixture.open() }
         #expect(problem?.code == .storeFailed)
         #expect(problem?.detail.contains("newer ferryd") == true)

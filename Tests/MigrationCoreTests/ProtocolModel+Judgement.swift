@@ -97,7 +97,8 @@ extension ProtocolModel {
             let whole = zip(sources, outcome.sources).filter { $1 == .untouched }.map(\.0)
             require(!whole.isEmpty, "5: no source is whole, and one may run")
             let areRunning = whole.allSatisfy { $0.state == .running || $0.isLossUnseen }
-            require(areRunning, "3: sources are left in \(sources.map(\.state))")
+            let states = sources.map(\.state)
+            require(areRunning, "3: sources are left in \(states)")
             require(!outcome.sources.contains(.uncertain), "5: an uncertain source may run")
         case .target:
             require(isCommitted, "1: the target may run without a commit")
