@@ -69,7 +69,7 @@ def _judge(scenario, case, died):
         violations += _told_of_it(job)
     page.disarm()
     if job:
-        violations += judge.can_be_freed(daemon, job)
+        violations += judge.can_be_freed(daemon, job, [Settings.digests[d] for d in SOURCES[:Settings.pairs]])
     violations += judge.migrates_afresh(daemon)
     daemon.kill()
     daemon.start()

@@ -93,7 +93,7 @@ def fills(leave, kind):
         was = job["state"] if job else "refused"
         disk.free()
         if job:
-            violations += judge.can_be_freed(case.ferry, job)
+            violations += judge.can_be_freed(case.ferry, job, _content())
         violations += judge.migrates_afresh(case.ferry)
         case.ferry.kill()
         case.ferry.start()
