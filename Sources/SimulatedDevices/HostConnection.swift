@@ -44,7 +44,9 @@ package struct HostConnection: Sendable {
             let page = try answer.records()
             records += page
             guard answer.head.second > UInt64(records.count) else { return records }
-            guard !page.isEmpty else { throw .protocolError }
+            guard !page.isEmpty, records.count <= HostLimit.deviceCount else {
+                throw .protocolError
+            }
         }
     }
 

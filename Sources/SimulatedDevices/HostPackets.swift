@@ -126,6 +126,8 @@ enum HostLimit {
     static let transferByteCount = 128 << 10
     /// What belongs to a call on a control connection, or to its answer.
     static let controlByteCount = 32 << 10
+    /// Devices of one host.
+    static let deviceCount = 16_384
     /// Control connections at a time; more are closed at once.
     static let connectionCount = 256
     /// Calls on one device file that have not been answered; more are answered with EAGAIN.

@@ -29,8 +29,11 @@ package final class SimulatedHost: Sendable {
 
     /// Serves the devices of a backend at a path; nobody else is to use the backend.
     ///
-    /// Throws `storage-failed` when there can be no socket.
+    /// Throws `storage-failed` when there can be no socket, `invalid-field` for too many devices.
     package init(path: String, _ backend: SimulatedBackend) throws(Problem) {
+        guard backend.deviceIDs.count <= HostLimit.deviceCount else {
+            throw Problem(.invalidField, "a host has at most \(HostLimit.deviceCount) devices")
+        }
         self.path = path
         self.backend = backend
         do throws(Errno) {

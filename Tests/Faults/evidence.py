@@ -52,6 +52,12 @@ nobody. An empty device descends from nothing and may act beside anybody.
     >>> end = [dict(at=9, device=d, event="lost", why="closed", state="STOP", digest="A2", empty=False) for d in "ba"]
     >>> [(loss["device"], loss["original"], loss["why"]) for loss in lost_contents(log + end)]
     [('a', 'a@1', 'closed')]
+    >>> over = [
+    ...     dict(log[1], at=8, device="c", digest="C"), dict(log[2], at=8, device="c", digest="C"),
+    ...     dict(log[6], at=9, device="c", digest="C"), dict(log[7], at=10, device="c"),
+    ... ]
+    >>> [(loss["device"], loss["original"], loss["why"]) for loss in lost_contents(log + over)]
+    [('c', 'c@2', 'loaded over')]
     >>> half = dict(at=6, device="b", event="loaded", state="STOP", digest="half", empty=False)
     >>> unknown = log[:6] + [half, dict(log[8], digest="half")]
     >>> [run["originals"] for run in double_runs(unknown)]
@@ -119,7 +125,10 @@ class _Replay:
             if event["untouched"] and not event["empty"]:
                 self._put(device, f"{device}@{self._number()}")
         elif name == "loaded":
-            self._put(device, self._descent(event["digest"]))
+            descent = self._descent(event["digest"])
+            if self.holding.get(device) not in (None, descent):
+                self._lose(device, at, "loaded over", None)
+            self._put(device, descent)
         elif name == "acts":
             self.acting[device] = (self.holding.get(device), at)
         elif name == "stops":
