@@ -152,12 +152,14 @@ def _client_was_not_lied_to(record, seen):
     if now is None:
         yield f"the job {seen.job['id']} was answered with 202 and is forgotten"
         return
-    if seen.job["state"] in ferry.TERMINAL and not seen.job["warnings"]:
+    # What a failing store did not take stands in the warnings.
+    stored = not any(re.search(r"\b(disk|store)\b", warning) for warning in seen.job["warnings"])
+    if seen.job["state"] in ferry.TERMINAL and stored:
         for field in ("state", "may_run", "image"):
             if seen.job.get(field) != now.get(field):
                 yield (f"{now['id']} was told to its client with {field} {seen.job.get(field)} "
                        f"and is {now.get(field)}")
-    if now["generation"] < seen.job["generation"] and not seen.job["warnings"]:
+    if now["generation"] < seen.job["generation"] and stored:
         yield f"{now['id']} went back from generation {seen.job['generation']} to {now['generation']}"
     if seen.job["may_run"] == "target" and now["may_run"] == "source":
         yield f"{now['id']} said that the target may run, and says source now"
