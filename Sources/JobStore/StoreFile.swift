@@ -28,12 +28,17 @@ enum StoreFile {
             throw StoreProblem.missing(path)
         }
         let draft = "\(path).new"
-        for name in [draft, "\(draft)-journal", "\(path)-shm"] { try remove(name) }
+        let leftovers = [draft, "\(draft)-journal", "\(draft)-wal", "\(draft)-shm", "\(path)-shm"]
+        for name in leftovers { try remove(name) }
         // Only its owner can read it; SQLite gives the files beside it the same mode.
         _ = try FileDescriptor(opening: draft, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
-        let queue = try DatabaseQueue(path: draft)
-        try Schema.bringUpToDate(queue)
-        try queue.close()
+        // In the mode it will be used in: turning to it later would be a change with a journal of its
+        // own, which a connection that cannot write could not take back.
+        let pool = try DatabasePool(path: draft)
+        try Schema.bringUpToDate(pool)
+        try pool.close()
+        // The last close moves the log into the file, and says nothing when it cannot.
+        guard try !isThere("\(draft)-wal") else { throw Errno.io }
         guard unsafe rename(draft, path) == 0 else { throw Errno(number: errno) }
         try Directory(opening: directory(of: path)).synchronize()
     }

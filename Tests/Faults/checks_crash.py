@@ -54,8 +54,8 @@ def phase_at_death(record):
     return scenarios.phase_of(lines[-1])
 
 
-def run(report, share, only=()):
-    chosen = [s for s in scenarios.ALL if not only or s.name in only]
+def run(report, share):
+    chosen = scenarios.chosen()
     for scenario in chosen:
         clock = harness.Clock(share / len(chosen))
         try:
@@ -119,7 +119,8 @@ class _Outcome:
         return [(a + b) // 2 for a, b in borders or widest]
 
     def tell(self, points, phases):
-        found_phases[self._table, self._scenario.name] = sorted(self._phases.items())
+        known = [(number, phase) for number, phase in self._phases.items() if phase != "?"]
+        found_phases[self._table, self._scenario.name] = sorted(known)
         name = self._scenario.name
         print(f"{name}: {self._tried} of {points} {self._table} tried"
               + (f"; in {self._missed} runs there was no such call" if self._missed else ""))

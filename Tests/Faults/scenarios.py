@@ -182,6 +182,12 @@ ALL = JOBS + [DeleteImage(), FirstStart(), Recover(), Stop()]
 BY_NAME = {s.name: s for s in ALL}
 
 
+def chosen():
+    """All, or the one that FAULTS_SCENARIO names."""
+    name = os.environ.get("FAULTS_SCENARIO")
+    return [BY_NAME[name]] if name else ALL
+
+
 def run(scenario, mode=control.COUNT, first=0, last=None, error=0, classes=control.EVERY_CLASS, body=None):
     """Runs a scenario with the shim armed so, and calls `body(case)` in it, dead daemon or alive."""
     with Case(scenario.template()) as case:
