@@ -34,9 +34,11 @@ enum StoreFile {
         _ = try FileDescriptor(opening: draft, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
         // In the mode it will be used in: turning to it later would be a change with a journal of its
         // own, which a connection that cannot write could not take back.
-        let pool = try DatabasePool(path: draft)
-        try Schema.bringUpToDate(pool)
-        try pool.close()
+        var configuration = Configuration()
+        configuration.journalMode = .wal
+        let queue = try DatabaseQueue(path: draft, configuration: configuration)
+        try Schema.bringUpToDate(queue)
+        try queue.close()
         // The last close moves the log into the file, and says nothing when it cannot.
         guard try !isThere("\(draft)-wal") else { throw Errno.io }
         guard unsafe rename(draft, path) == 0 else { throw Errno(number: errno) }
