@@ -126,7 +126,13 @@ extension Engine {
         for backend in backends.all {
             for session in backend.initialSessions() {
                 guard let facts = backend.device(session.device) else { continue }
-                _ = try keep(session, .simulated, .live, facts, isReproducible: true)
+                _ = try keep(
+                    session,
+                    .simulated,
+                    .live,
+                    facts,
+                    isReproducible: backend.remakesContent
+                )
             }
         }
     }

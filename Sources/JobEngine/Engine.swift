@@ -140,6 +140,25 @@ package final class Engine: Sendable {
     /// Blocking.
     package func devices() -> [DeviceView] { backends.records.map(view) }
 
+    /// Those devices that `choose` picks, of all by id.
+    ///
+    /// Blocking.
+    package func devices(
+        choosing choose: ([DeviceRecord]) throws(Problem) -> [DeviceRecord]
+    ) throws(Problem) -> [DeviceView] {
+        let chosen = try choose(backends.records)
+        let sessions = sessionTable.openByDevice
+        return chosen.map { view($0, sessions[$0.id]) }
+    }
+
+    /// A device of which memory alone tells everything; nil when only looking can tell.
+    package func rememberedDevice(_ id: DeviceID) -> DeviceView? {
+        for backend in backends.all {
+            if let record = backend.rememberedDevice(id) { return view(record) }
+        }
+        return nil
+    }
+
     /// One device.
     ///
     /// Blocking. Throws `not-found`.
@@ -161,9 +180,14 @@ package final class Engine: Sendable {
     }
 
     private func view(_ record: DeviceRecord) -> DeviceView {
-        let session = sessionTable.open(on: record.id)
+        view(record, sessionTable.open(on: record.id))
+    }
+
+    private func view(_ record: DeviceRecord, _ session: OpenSession?) -> DeviceView {
         var record = record
-        if let session { record.support = session.device.session.support }
+        if let support = session?.device.session.support, support != record.support {
+            record.support = support
+        }
         var lockedBy: JobID?
         switch locks.holder(of: record.id) {
         case .job(let job)?, .indeterminate(let job)?: lockedBy = job

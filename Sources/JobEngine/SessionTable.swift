@@ -55,7 +55,7 @@ final class SessionTable: Sendable {
 
     private struct State {
         var open: [SessionID: OpenSession] = [:]
-        var byDevice: [DeviceID: SessionID] = [:]
+        var byDevice: [DeviceID: OpenSession] = [:]
         /// Oldest first.
         var ended: [SessionRecord] = []
     }
@@ -69,7 +69,7 @@ final class SessionTable: Sendable {
         let record = session.record
         state.withLock { state in
             state.open[record.id] = session
-            state.byDevice[record.device] = record.id
+            state.byDevice[record.device] = session
         }
     }
 
@@ -82,15 +82,18 @@ final class SessionTable: Sendable {
         let record = session.record
         state.withLock { state in
             guard state.open.removeValue(forKey: record.id) != nil else { return }
-            if state.byDevice[record.device] == record.id { state.byDevice[record.device] = nil }
+            if state.byDevice[record.device] === session { state.byDevice[record.device] = nil }
             state.ended.append(record)
             if state.ended.count > Self.endedLimit { state.ended.removeFirst() }
         }
     }
 
     func open(on device: DeviceID) -> OpenSession? {
-        state.withLock { state in state.byDevice[device].flatMap { state.open[$0] } }
+        state.withLock { $0.byDevice[device] }
     }
+
+    /// All open sessions by their devices.
+    var openByDevice: [DeviceID: OpenSession] { state.withLock { $0.byDevice } }
 
     func open(_ id: SessionID) -> OpenSession? { state.withLock { $0.open[id] } }
 

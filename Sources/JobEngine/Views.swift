@@ -1,7 +1,7 @@
 package import MigrationCore
 
 /// A job as a reader sees it: the durable record with what is sampled in memory.
-package struct JobView: Sendable {
+package struct JobView: Hashable, Sendable {
     package let job: Job
     /// Nil before the transfer began and after a restart of the daemon.
     package let progress: JobProgress?
@@ -58,7 +58,7 @@ package struct StuckArc: Hashable, Sendable {
 }
 
 /// A device as a reader sees it.
-package struct DeviceView: Sendable {
+package struct DeviceView: Hashable, Sendable {
     package let record: DeviceRecord
     /// The open session, if there is one.
     package let session: SessionRecord?

@@ -114,8 +114,9 @@ extension JobSpec.Limits {
     /// `pointer` is where the limits stand in the request.
     init(_ request: JobRequestLimitsDTO, at pointer: String) throws(Problem) {
         self.init()
-        let take = { (number: Int64?, range: ClosedRange<Int64>, name: String)
-            throws(Problem) -> UInt64? in
+        let take = {
+            (number: Int64?, range: ClosedRange<Int64>, name: String)
+                throws(Problem) -> UInt64? in
             guard let number else { return nil }
             try RequestField.require(number, in: range, at: "\(pointer)/\(name)")
             return UInt64(number)

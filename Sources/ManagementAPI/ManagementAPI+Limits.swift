@@ -38,13 +38,13 @@ extension ManagementAPI {
                 "The field must be one of source, target, nobody."
             )
         }
-        return .blocking { [engine] () throws(Problem) in
+        return .blocking { [self] () throws(Problem) in
             let view = try engine.resolve(
                 id,
                 mayRun: side,
                 isTargetFenced: request.targetFenced ?? false
             )
-            return try Self.acceptedJob(view, isNew: false)
+            return try acceptedJob(view, isNew: false)
         }
     }
 

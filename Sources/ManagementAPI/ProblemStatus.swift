@@ -9,7 +9,8 @@ extension Problem.Code {
         case .notFound: 404
         case .methodNotAllowed: 405
         case .deviceBusy, .noSession, .sessionExists, .sessionBusy, .sessionHasContent, .jobExists,
-            .jobFinished, .jobCommitted, .notAwaitingSwitchover, .notIndeterminate, .imageBusy, .imageNotReady,
+            .jobFinished, .jobCommitted, .notAwaitingSwitchover, .notIndeterminate, .imageBusy,
+            .imageNotReady,
             .copyNotAccepted, .targetHasContent, .contentLost, .deviceGone, .cancelled,
             .unplugRequested:
             409

@@ -8,7 +8,8 @@ package import MigrationPorts
 /// that never were without losing it.
 package final class SimulatedBackend: DeviceBackend {
     private let simulated: [DeviceID: SimulatedDevice]
-    private let sortedIDs: [DeviceID]
+    /// By id.
+    private let sorted: [SimulatedDevice]
 
     /// Devices `sim-0`, `sim-1`, … in the order of the specifications.
     ///
@@ -44,15 +45,19 @@ package final class SimulatedBackend: DeviceBackend {
             }
         }
         self.simulated = simulated
-        self.sortedIDs = simulated.keys.sorted()
+        self.sorted = simulated.values.sorted { $0.id < $1.id }
         evidence?.hostStarted(at: clock.monotonicNanoseconds())
     }
 
-    var deviceIDs: [DeviceID] { sortedIDs }
+    var deviceIDs: [DeviceID] { sorted.map(\.id) }
 
-    package func devices() -> [DeviceRecord] { sortedIDs.compactMap { simulated[$0]?.record() } }
+    package func devices() -> [DeviceRecord] { sorted.map { $0.record() } }
 
     package func device(_ id: DeviceID) -> DeviceRecord? { simulated[id]?.record() }
+
+    package func rememberedDevice(_ id: DeviceID) -> DeviceRecord? {
+        simulated[id]?.rememberedRecord()
+    }
 
     /// Opens a device, which empties it.
     ///
@@ -115,8 +120,10 @@ package final class SimulatedBackend: DeviceBackend {
 
     package func holders(of id: DeviceID) -> [Problem.Holder] { [] }
 
+    package var remakesContent: Bool { true }
+
     package func initialSessions() -> [any DeviceSession] {
-        sortedIDs.compactMap(openUntouched)
+        sorted.compactMap { openUntouched($0.id) }
     }
 
     /// Opens a device that was never open with the content of its seed; nil when it was.

@@ -38,6 +38,8 @@ final class SimulatedDevice: Sendable {
         /// Whether it was never open: it still has the content of its seed.
         var isUntouched = true
         var signalHandler: (@Sendable (DeviceSignal) -> Void)?
+        /// The record made last, and of what.
+        var lastRecord: (of: Shown, DeviceRecord)?
 
         func check(_ caller: Caller) throws(Errno) {
             switch caller {
@@ -274,12 +276,48 @@ final class SimulatedDevice: Sendable {
     ///
     /// Waits for no SET.
     func record() -> DeviceRecord {
-        let (state, digest, stoppedDigest) = inside.withLock { inside in
-            (
-                inside.machine.state, inside.machine.digest(at: now),
-                inside.machine.stoppedDigest()
+        inside.withLock { inside in
+            let shown = Shown(
+                state: inside.machine.state,
+                digest: inside.machine.digest(at: now),
+                stoppedDigest: inside.machine.stoppedDigest()
             )
+            return record(shown, &inside)
         }
+    }
+
+    /// The same when the digests are known and nobody uses the device just now; else nil.
+    func rememberedRecord() -> DeviceRecord? {
+        let record: DeviceRecord?? = inside.withLockIfAvailable { inside in
+            guard
+                let digests = inside.machine.knownDigests(at: clock.monotonicNanoseconds())
+            else { return nil }
+            let shown = Shown(
+                state: inside.machine.state,
+                digest: digests.now,
+                stoppedDigest: digests.stopped
+            )
+            return self.record(shown, &inside)
+        }
+        return record ?? nil
+    }
+
+    /// What of a device changes.
+    private struct Shown: Hashable, Sendable {
+        let state: DeviceState
+        let digest: String
+        let stoppedDigest: String?
+    }
+
+    /// The last record again when nothing of it has changed.
+    private func record(_ shown: Shown, _ inside: inout Inside) -> DeviceRecord {
+        if let (known, record) = inside.lastRecord, known == shown { return record }
+        let record = makeRecord(shown)
+        inside.lastRecord = (shown, record)
+        return record
+    }
+
+    private func makeRecord(_ shown: Shown) -> DeviceRecord {
         var record = DeviceRecord(
             id: id,
             backend: .simulated,
@@ -290,14 +328,14 @@ final class SimulatedDevice: Sendable {
         record.driver = spec.profile.driver
         record.vendorID = spec.profile.vendorID
         record.deviceID = spec.profile.deviceID
-        if spec.profile.flags != nil { record.debugState = .known(state) }
+        if spec.profile.flags != nil { record.debugState = .known(shown.state) }
         record.simulation = SimulationFacts(
             profile: spec.profile.name,
             seed: spec.seed,
             stateByteCount: spec.stateByteCount,
             dirtyBytesPerSecond: spec.dirtyBytesPerSecond,
-            contentDigest: digest,
-            stoppedContentDigest: stoppedDigest
+            contentDigest: shown.digest,
+            stoppedContentDigest: shown.stoppedDigest
         )
         return record
     }

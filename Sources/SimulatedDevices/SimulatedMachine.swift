@@ -130,6 +130,13 @@ struct SimulatedMachine {
         return digest
     }
 
+    /// Both digests where they need not be made; else nil.
+    mutating func knownDigests(at now: UInt64) -> (now: String, stopped: String?)? {
+        advance(to: now)
+        guard let knownDigest, stopped == nil || stopped?.digest != nil else { return nil }
+        return (knownDigest, stopped?.digest)
+    }
+
     /// A digest over the content the last time the device stopped; nil when it never did.
     ///
     /// Stays when that content is lost, so that what left a source can be held against what

@@ -19,7 +19,7 @@ final class Daemon: Sendable {
     private let lock: StateDirectoryLock
     private let servers: [HTTPServer]
     private let workloads: WorkloadListener
-    private let manager: ServiceManager?
+    private let manager: NotifySocket?
 
     init(_ settings: DaemonConfiguration, _ logger: Logger) throws(Problem) {
         try StateDirectory.make(settings.stateDirectory)
@@ -68,9 +68,9 @@ final class Daemon: Sendable {
         workloads.stop()
     }
 
-    private static func manager() throws(Problem) -> ServiceManager? {
+    private static func manager() throws(Problem) -> NotifySocket? {
         do throws(Errno) {
-            return try ServiceManager(socket: ServiceManager.environment("NOTIFY_SOCKET"))
+            return try NotifySocket(socket: NotifySocket.environment("NOTIFY_SOCKET"))
         } catch {
             var facts = Problem.Facts()
             facts.operation = "connect"
@@ -85,7 +85,7 @@ final class Daemon: Sendable {
 
     private static func engine(
         _ settings: DaemonConfiguration,
-        _ manager: ServiceManager?,
+        _ manager: NotifySocket?,
         _ logger: Logger
     ) throws(Problem) -> Engine {
         let clock = MachineClock()
@@ -106,7 +106,7 @@ final class Daemon: Sendable {
             images: images,
             clock: clock,
             keeper: settings.keepsDescriptors ? manager.map { SessionKeeper($0) } : nil,
-            kept: SessionKeeper.kept(ServiceManager.inheritedFiles())
+            kept: SessionKeeper.kept(NotifySocket.inheritedFiles())
         )
         log(engine, logger)
         return engine

@@ -40,7 +40,7 @@ struct DaemonConfiguration {
         simulations = arguments.simulate.isEmpty ? file.simulate ?? [] : arguments.simulate
         sysfsRoot = arguments.sysfsRoot ?? file.sysfsRoot ?? "/"
         // Managers since systemd 254 say how many files they hold; older ones do not.
-        let said = ServiceManager.environment("FDSTORE").flatMap { Int($0) }.map { $0 > 0 }
+        let said = NotifySocket.environment("FDSTORE").flatMap { Int($0) }.map { $0 > 0 }
         keepsDescriptors = arguments.descriptorStore ?? file.descriptorStore ?? said ?? false
         workerCount = try Self.bounded(file.workers, "workers", 1...200)
         bodyByteLimit = try Self.bounded(file.bodyBytesLimit, "body_bytes_limit", 1024...(64 << 20))

@@ -8,9 +8,9 @@ final class SessionKeeper: FileKeeper {
     /// How long the manager may take to work on what it was sent.
     private static let patienceMilliseconds: Int32 = 5000
 
-    private let manager: ServiceManager
+    private let manager: NotifySocket
 
-    init(_ manager: ServiceManager) { self.manager = manager }
+    init(_ manager: NotifySocket) { self.manager = manager }
 
     func keep(_ files: [KeptFile], of session: SessionID) throws(Problem) {
         do throws(Errno) {

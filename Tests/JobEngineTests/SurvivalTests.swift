@@ -1,9 +1,10 @@
 import Foundation
-@testable import JobEngine
 import MigrationCore
 import SimulatedDevices
 import StateTransfer
 import Testing
+
+@testable import JobEngine
 
 @Suite("The daemon dies at every write, and a keeper holds its devices")
 struct SurvivalTests {

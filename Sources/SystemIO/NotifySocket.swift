@@ -6,7 +6,7 @@ package import MigrationCore
 ///
 /// Source: sd_notify(3), sd_listen_fds(3), `FileDescriptorStoreMax=` of systemd.service(5). It holds
 /// open files by name, over the death of this process too, and gives them back to the next one.
-package final class ServiceManager: Sendable {
+package final class NotifySocket: Sendable {
     private let socket: FileDescriptor
 
     /// Connects to the socket that `NOTIFY_SOCKET` names; nil when there is none.
