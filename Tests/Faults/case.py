@@ -70,6 +70,8 @@ class Case:
             if self.page:
                 self.page.close()
             shutil.rmtree(self.directory, ignore_errors=True)
+        if self.ferry.sanitizer_reports:
+            raise ferry.Unexpected(self.ferry.sanitizer_reports[0])
 
     def look(self):
         """What is there before anything goes wrong."""

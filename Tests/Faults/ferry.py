@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -75,6 +76,8 @@ class Ferryd:
         self._process = None
         self._connection = None
         self._log_start = 0
+        # Of processes that ended, when it is a sanitizer's build.
+        self.sanitizer_reports = []
 
     def launch_by(self, launch):
         """Something else starts the process: `launch(arguments, environment, log)`."""
@@ -147,6 +150,8 @@ class Ferryd:
         return status
 
     def _forget_process(self):
+        if re.search(r"(WARNING|ERROR): \w+Sanitizer", self.log()):
+            self.sanitizer_reports.append(self.log()[-4000:])
         self._process.stdout.close()
         self._process = None
         self.hang_up()
