@@ -1,5 +1,6 @@
 package import MigrationCore
 internal import MigrationPorts
+internal import Synchronization
 
 extension Engine {
     /// Open and past sessions, newest first.
@@ -121,21 +122,29 @@ extension Engine {
 
     /// The initial sessions of the backends.
     ///
-    /// Called once.
+    /// Called once. A device that fails here has no session, and the daemon lives.
     func openInitialSessions() throws(Problem) {
         for backend in backends.all {
             for session in backend.initialSessions() {
                 guard let facts = backend.device(session.device) else { continue }
-                _ = try keep(
-                    session,
-                    .simulated,
-                    .live,
-                    facts,
-                    isReproducible: backend.remakesContent
-                )
+                do throws(Problem) {
+                    _ = try keep(
+                        session,
+                        .simulated,
+                        .live,
+                        facts,
+                        isReproducible: backend.remakesContent
+                    )
+                } catch {
+                    if error.code == .storeFailed { throw error }
+                    startProblems.withLock { $0.append(error) }
+                }
             }
         }
     }
+
+    /// What went wrong with devices when the daemon started.
+    package var problemsAtStart: [Problem] { startProblems.withLock { $0 } }
 
     /// When a session ends.
     enum Ending {
