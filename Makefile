@@ -2,12 +2,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-kernel test-sanitizers lint format setup clean
+.PHONY: help build demo test test-faults test-kernel test-sanitizers bench lint format setup clean
 
 # Where a toolchain often is when it is not on PATH.
 export PATH := $(PATH):/opt/swift/usr/bin:/usr/local/swift/usr/bin:$(HOME)/.local/share/swiftly/bin
 
-swift_sources := Sources Tests Package.swift
+swift_sources := Sources Tests Package.swift Benchmarks/Sources Benchmarks/Package.swift
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -27,9 +27,16 @@ test-kernel: setup ## The same daemon on a real kernel's driver, in a virtual ma
 	swift build
 	Tests/KernelBench/bench.sh
 
+test-faults: setup ## The daemon killed and starved at every step (FAULTS_BUDGET=N: a sample, in about N seconds)
+	swift build
+	Tests/Faults/run.sh
+
 test-sanitizers: setup ## Every test again, under the thread and the address sanitizer
 	Tests/Sanitizers/run.sh thread
 	Tests/Sanitizers/run.sh address
+
+bench: setup ## Speed against its bars (BENCH=name,… for some, BENCH_QUICK=1 for 3 minutes)
+	Benchmarks/run
 
 lint: setup ## Check the format; the rest of the house rules are tests
 	swift format lint --strict --recursive $(swift_sources)
@@ -41,4 +48,4 @@ setup: ## Install the Debian packages that are missing
 	@deploy/setup
 
 clean: ## Remove what was built
-	rm -rf .build .build-thread .build-address
+	rm -rf .build Benchmarks/.build .build-thread .build-address

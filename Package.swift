@@ -40,6 +40,7 @@ let package = Package(
     products: [
         .executable(name: "ferryd", targets: ["ferryd"]),
         .executable(name: "ferryctl", targets: ["ferryctl"]),
+        .executable(name: "ferry-simd", targets: ["ferry-simd"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -92,6 +93,7 @@ let package = Package(
             ]
         ),
         program("ferryctl", ["APIClient", "APISchema", "JSONCoding", argumentParser]),
+        program("ferry-simd", ["SimulatedDevices", "MigrationCore", argumentParser]),
 
         tests(
             "StateTransferTests",
@@ -124,7 +126,7 @@ let package = Package(
             name: "ferry-conformance",
             dependencies: [
                 "BackendConformance", "VFIODevices", "SimulatedDevices", "MigrationPorts",
-                "MigrationCore",
+                "MigrationCore", "SystemIO",
             ],
             path: "Tests/ferry-conformance",
             swiftSettings: strict

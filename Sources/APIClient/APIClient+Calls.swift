@@ -70,6 +70,29 @@ extension APIClient {
         try post(path("jobs", id) + "/switchover")
     }
 
+    package func resolveJob(
+        _ id: String,
+        _ request: ResolveRequestDTO
+    ) throws(ClientProblem) -> JobDTO {
+        try post(path("jobs", id) + "/resolve", request)
+    }
+
+    /// The limits of a job, with the entity tag a change of them names.
+    package func limits(
+        ofJob id: String
+    ) throws(ClientProblem) -> (limits: JobLimitsDTO, tag: String) {
+        let response = try send("GET", path("jobs", id) + "/limits")
+        return (try Self.document(in: response), response.tag ?? "*")
+    }
+
+    package func changeLimits(
+        ofJob id: String,
+        to limits: JobRequestLimitsDTO,
+        ifMatch tag: String
+    ) throws(ClientProblem) -> JobLimitsDTO {
+        try put(path("jobs", id) + "/limits", limits, ifMatch: tag)
+    }
+
     package func journal(ofJob id: String) throws(ClientProblem) -> [JournalLineDTO] {
         try items(path("jobs", id) + "/journal", cursorName: "after")
     }

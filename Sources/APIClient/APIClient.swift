@@ -32,12 +32,22 @@ package final class APIClient {
         try Self.document(in: send("POST", path, [], body: Self.text(of: body)))
     }
 
+    /// Replaces a document that has not changed since it was read.
+    func put<Document: Decodable>(
+        _ path: String,
+        _ body: some Encodable,
+        ifMatch tag: String
+    ) throws(ClientProblem) -> Document {
+        try Self.document(in: send("PUT", path, [], body: Self.text(of: body), ifMatch: tag))
+    }
+
     @discardableResult
     func send(
         _ method: String,
         _ path: String,
         _ query: [(name: String, value: String)] = [],
         body: [UInt8]? = nil,
+        ifMatch: String? = nil,
         waitSeconds: Int = 0
     ) throws(ClientProblem) -> CurlTransport.Response {
         let pairs = query.map { "\($0.name)=\(percentEncoded($0.value))" }
@@ -46,6 +56,7 @@ package final class APIClient {
                 method: method,
                 target: pairs.isEmpty ? path : "\(path)?\(pairs.joined(separator: "&"))",
                 body: body,
+                ifMatch: ifMatch,
                 timeoutSeconds: waitSeconds + Self.answerSeconds
             )
         )

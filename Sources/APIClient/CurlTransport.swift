@@ -11,6 +11,8 @@ final class CurlTransport {
         let method: String
         let target: String
         let body: [UInt8]?
+        /// The entity tag of what is to be changed.
+        var ifMatch: String?
         /// How long the answer may take, in seconds.
         let timeoutSeconds: Int
     }
@@ -18,6 +20,8 @@ final class CurlTransport {
     struct Response {
         let status: Int
         let contentType: String?
+        /// The entity tag of the document.
+        let tag: String?
         let body: [UInt8]
     }
 
@@ -60,7 +64,12 @@ final class CurlTransport {
             }
             throw unreachable(code)
         }
-        return Response(status: status, contentType: contentType, body: answer.bytes)
+        return Response(
+            status: status,
+            contentType: contentType,
+            tag: answer.tag,
+            body: answer.bytes
+        )
     }
 
     private func prepare(
@@ -79,12 +88,17 @@ final class CurlTransport {
         try set(CURLOPT_CONNECTTIMEOUT, Self.connectTimeoutSeconds)
         try set(CURLOPT_TIMEOUT, request.timeoutSeconds)
         try set(CURLOPT_USERAGENT, "ferryctl")
-        if request.method == "POST" { try setBody(request.body ?? [], &headers) }
+        if request.method == "POST" || request.method == "PUT" {
+            try setBody(request.body ?? [], &headers)
+        }
+        if let tag = request.ifMatch { headers.append("If-Match: \(tag)") }
         try set(CURLOPT_CUSTOMREQUEST, request.method)
         try check(unsafe ferry_curl_set_headers(handle, headers.list))
         try check(unsafe ferry_curl_set_writer(handle, appendAnswer))
         let context = unsafe Unmanaged.passUnretained(answer).toOpaque()
         try check(unsafe ferry_curl_set_pointer(handle, CURLOPT_WRITEDATA, context))
+        try check(unsafe ferry_curl_set_header_reader(handle, noteHeader))
+        try check(unsafe ferry_curl_set_pointer(handle, CURLOPT_HEADERDATA, context))
     }
 
     private func setBody(
@@ -144,9 +158,19 @@ final class CurlTransport {
 private final class AnswerBuffer {
     private(set) var bytes: [UInt8] = []
     private(set) var isTooLong = false
+    private(set) var tag: String?
     private let limit: Int
 
     init(limit: Int) { self.limit = limit }
+
+    /// Takes one line of the head; only the entity tag matters here.
+    func note(_ line: String) {
+        let name = "etag:"
+        guard line.lowercased().hasPrefix(name) else { return }
+        tag = String(
+            line.dropFirst(name.count).drop { $0 == " " }.prefix { !$0.isNewline }
+        )
+    }
 
     /// False when there is no room.
     func append(_ more: UnsafeRawBufferPointer) -> Bool {
@@ -185,4 +209,20 @@ private func appendAnswer(
     guard !overflow else { return 0 }
     let bytes = unsafe UnsafeRawBufferPointer(start: data, count: byteCount)
     return unsafe answer.append(bytes) ? byteCount : 0
+}
+
+/// libcurl's header callback: one call a line.
+private func noteHeader(
+    _ data: UnsafeMutablePointer<CChar>?,
+    _ size: Int,
+    _ count: Int,
+    _ context: UnsafeMutableRawPointer?
+) -> Int {
+    guard let data = unsafe data, let context = unsafe context else { return 0 }
+    let answer = unsafe Unmanaged<AnswerBuffer>.fromOpaque(context).takeUnretainedValue()
+    let (byteCount, overflow) = size.multipliedReportingOverflow(by: count)
+    guard !overflow else { return 0 }
+    let bytes = unsafe UnsafeRawBufferPointer(start: data, count: byteCount)
+    answer.note(unsafe String(decoding: bytes, as: UTF8.self))
+    return byteCount
 }

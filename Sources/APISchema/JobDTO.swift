@@ -69,11 +69,23 @@ package struct JobLimitsDTO: Hashable, Sendable, Codable {
     package let bandwidthBytesPerSecond: Int64?
     package let downtimeMs: Int64
     package let completionTimeoutS: Int64
+    /// How long pre-copy may come no nearer to its end; left out when it may as long as it takes.
+    package let progressTimeoutS: Int64?
+    /// What passing a limit in time does: `cancel`, `switch` or `continue`.
+    package let onTimeout: String
 
-    package init(bandwidthBytesPerSecond: Int64?, downtimeMs: Int64, completionTimeoutS: Int64) {
+    package init(
+        bandwidthBytesPerSecond: Int64?,
+        downtimeMs: Int64,
+        completionTimeoutS: Int64,
+        progressTimeoutS: Int64?,
+        onTimeout: String
+    ) {
         self.bandwidthBytesPerSecond = bandwidthBytesPerSecond
         self.downtimeMs = downtimeMs
         self.completionTimeoutS = completionTimeoutS
+        self.progressTimeoutS = progressTimeoutS
+        self.onTimeout = onTimeout
     }
 }
 
@@ -83,7 +95,7 @@ package struct SwitchoverDTO: Hashable, Sendable, Codable {
     package let mode: String
     /// Whether pre-copy came so far that only the gate may still hold the switchover.
     package let ready: Bool
-    /// `precopy_info`, `initial_bytes`, `downtime_limit`, `gate`.
+    /// `precopy_info`, `initial_bytes`, `downtime_limit`, `set_durations`, `gate`.
     package let blockedBy: [String]
 
     package init(mode: String, ready: Bool, blockedBy: [String]) {
@@ -101,6 +113,9 @@ package struct JobProgressDTO: Hashable, Sendable, Codable {
     package var iterations: Int64
     /// Milliseconds, rounded up.
     package var expectedDowntimeMs: Int64?
+    /// The part of it that SETs take, as earlier jobs with these drivers measured; left out when
+    /// none did, and then it is not counted.
+    package var expectedSetMs: Int64?
     /// Milliseconds, rounded up.
     package var actualDowntimeMs: Int64?
 

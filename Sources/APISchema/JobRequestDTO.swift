@@ -17,6 +17,8 @@ package struct JobRequestDTO: Hashable, Sendable, Codable {
     package var acceptCopy: Bool?
     /// Overwrites what a target holds.
     package var discardTargetContent: Bool?
+    /// Says that no device of the set maps another's memory, so that none needs the P2P states.
+    package var noP2pMappings: Bool?
     package var labels: [String: String]?
 
     package init(kind: String, devices: [JobRequestDeviceDTO]) {
@@ -41,6 +43,10 @@ package struct JobRequestLimitsDTO: Hashable, Sendable, Codable {
     package var bandwidthBytesPerSecond: Int64?
     package var downtimeMs: Int64?
     package var completionTimeoutS: Int64?
+    /// How long pre-copy may come no nearer to its end; left out for as long as it takes.
+    package var progressTimeoutS: Int64?
+    /// What passing a limit in time does: `cancel`, `switch` or `continue`.
+    package var onTimeout: String?
 
     package init() {}
 }
@@ -51,4 +57,17 @@ package struct JobRequestSwitchoverDTO: Hashable, Sendable, Codable {
     package let mode: String?
 
     package init(mode: String?) { self.mode = mode }
+}
+
+/// Settles a job that ended indeterminate.
+package struct ResolveRequestDTO: Hashable, Sendable, Codable {
+    /// Who may run from now on: `source`, `target` or `nobody`.
+    package let mayRun: String
+    /// For `source` behind a commit: the caller's word that the target cannot run any more.
+    package let targetFenced: Bool?
+
+    package init(mayRun: String, targetFenced: Bool? = nil) {
+        self.mayRun = mayRun
+        self.targetFenced = targetFenced
+    }
 }

@@ -5,7 +5,7 @@ package struct JournalLineDTO: Hashable, Sendable, Codable {
     package let at: String
     package let phase: String?
     /// `accepted`, `intent`, `done`, `failed`, `cancel_requested`, `switchover_requested`,
-    /// `abort`, `commit`, `finished`, `recovered`.
+    /// `switchover_forced`, `limits_changed`, `abort`, `commit`, `finished`, `recovered`, `resolved`.
     package let line: String
     package var action: String?
     package var device: String?
@@ -16,6 +16,10 @@ package struct JournalLineDTO: Hashable, Sendable, Codable {
     /// With `finished`: the state the job ended in.
     package var state: String?
     package var note: String?
+    /// With `limits_changed`: the limits from then on.
+    package var limits: JobLimitsDTO?
+    /// With `resolved`: who may run.
+    package var mayRun: String?
 
     package init(sequence: Int64, at: String, phase: String?, line: String) {
         self.sequence = sequence

@@ -40,6 +40,12 @@ static inline CURLcode ferry_curl_set_writer(
     return curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, writer);
 }
 
+static inline CURLcode ferry_curl_set_header_reader(
+    CURL *handle, size_t (*reader)(char *, size_t, size_t, void *))
+{
+    return curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, reader);
+}
+
 static inline CURLcode ferry_curl_get_status(CURL *handle, long *status)
 {
     return curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, status);

@@ -2,9 +2,13 @@
 #include "csystem_sockets.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -71,4 +75,95 @@ int ferry_accept(int listener)
         connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     while (connection < 0 && (errno == EINTR || errno == ECONNABORTED));
     return connection < 0 ? -errno : connection;
+}
+
+int ferry_connect_packets(const char *path, int timeout_ms)
+{
+    struct sockaddr_un address;
+    int connection, result;
+
+    result = fill_address(&address, path);
+    if (result < 0)
+        return result;
+    connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (connection < 0)
+        return -errno;
+    result = ferry_limit_waits(connection, timeout_ms);
+    if (result == 0) {
+        do
+            result = connect(connection, (struct sockaddr *)&address, sizeof(address));
+        while (result < 0 && errno == EINTR);
+        result = result < 0 ? -errno : 0;
+    }
+    if (result < 0) {
+        close(connection);
+        return result;
+    }
+    return connection;
+}
+
+int ferry_limit_waits(int fd, int timeout_ms)
+{
+    struct timeval time = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time)) < 0)
+        return -errno;
+    return 0;
+}
+
+int ferry_packet_pair(int ends[2], int byte_count)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    /* A packet must fit whole; the kernel doubles the number and caps it, which is no failure. */
+    for (int end = 0; end < 2; end++)
+        setsockopt(ends[end], SOL_SOCKET, SO_SNDBUF, &byte_count, sizeof(byte_count));
+    return 0;
+}
+
+int ferry_set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return -errno;
+    return 0;
+}
+
+int ferry_is_hung_up(int fd)
+{
+    struct pollfd entry = {.fd = fd};
+    int count;
+
+    do
+        count = poll(&entry, 1, 0);
+    while (count < 0 && errno == EINTR);
+    return count > 0 && (entry.revents & (POLLHUP | POLLNVAL)) != 0;
+}
+
+void ferry_shut_down(int fd) { shutdown(fd, SHUT_RDWR); }
+
+int ferry_connect_datagrams(const char *path)
+{
+    struct sockaddr_un address;
+    socklen_t length = sizeof(address);
+    int sender, result;
+
+    result = fill_address(&address, path);
+    if (result < 0)
+        return result;
+    if (path[0] == '@') {
+        address.sun_path[0] = '\0';
+        length = offsetof(struct sockaddr_un, sun_path) + strlen(path);
+    }
+    sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (sender < 0)
+        return -errno;
+    if (connect(sender, (struct sockaddr *)&address, length) < 0) {
+        result = -errno;
+        close(sender);
+        return result;
+    }
+    return sender;
 }

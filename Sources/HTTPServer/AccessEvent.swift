@@ -30,14 +30,34 @@ internal import ManagementAPI
     /// How long the request line and the headers are.
     var headByteCount: Int { unsafe ferry_http_head_size(connection) }
 
-    func head(target: [UInt8]) throws(HeadFault) -> RequestHead {
-        try unsafe RequestHead(
+    /// Where the head is.
+    private var parsedHead: ParsedHead {
+        unsafe ParsedHead(
+            connection: connection,
+            base: UnsafeRawPointer(method),
+            byteCount: headByteCount,
+            urlOffset: UnsafeRawPointer(url) - UnsafeRawPointer(method),
+            versionOffset: UnsafeRawPointer(version) - UnsafeRawPointer(method)
+        )
+    }
+
+    /// Whether the head is one that was read before.
+    func isAgain(_ known: KnownHead, target: [UInt8]) -> Bool {
+        known.isHead(of: parsedHead, target: target)
+    }
+
+    /// The head, read and checked.
+    func head(target: [UInt8]) throws(HeadFault) -> KnownHead {
+        var cuts: [KnownHead.Cut] = []
+        let head = try unsafe RequestHead(
             of: connection,
             method: method,
             url: url,
             version: version,
-            target: target
+            target: target,
+            cuts: &cuts
         )
+        return KnownHead(head, parsedHead, target: target, cuts: cuts)
     }
 
     /// The next bytes of the body; nil when there are none.
@@ -50,21 +70,13 @@ internal import ManagementAPI
 
     /// Gives libmicrohttpd the answer.
     func queue(_ response: APIResponse, closes: Bool) -> MHD_Result {
-        let made = unsafe response.body.withUnsafeBytes { body in
-            unsafe MHD_create_response_from_buffer(
-                body.count,
-                UnsafeMutableRawPointer(mutating: body.baseAddress),
-                .RESPMEM_MUST_COPY
-            )
-        }
-        guard let made = unsafe made else { return .NO }
-        defer { unsafe MHD_destroy_response(made) }
-        for (name, value) in response.transportHeaders {
-            // Refused is a line that would break the answer's head; it is left out.
-            _ = unsafe MHD_add_response_header(made, name, value)
-        }
-        if closes { _ = unsafe MHD_add_response_header(made, "Connection", "close") }
-        return unsafe MHD_queue_response(connection, UInt32(response.status), made)
+        let prepared =
+            if !closes, let form = response.form {
+                form.form { PreparedResponse(response) }
+            } else {
+                PreparedResponse(response, closes: closes)
+            }
+        return unsafe prepared?.queue(on: connection, status: response.status) ?? .NO
     }
 }
 

@@ -34,10 +34,8 @@ func targetRead(
     guard let service = unsafe service(context), let raw = unsafe ferry_http_context(connection)
     else { return nil }
     let client = unsafe Unmanaged<ClientConnection>.fromOpaque(raw).takeUnretainedValue()
-    let bytes = unsafe target.map {
-        unsafe Array(UnsafeRawBufferPointer(start: $0, count: strlen($0)))
-    }
-    let exchange = service.didReadTarget(bytes ?? [], on: client)
+    let bytes = unsafe UnsafeRawBufferPointer(start: target, count: target.map(strlen) ?? 0)
+    let exchange = unsafe service.didReadTarget(bytes, on: client)
     return unsafe Unmanaged.passRetained(exchange).toOpaque()
 }
 

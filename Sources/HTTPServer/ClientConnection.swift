@@ -16,6 +16,10 @@ final class ClientConnection: Sendable {
     ///
     /// Taken alone.
     private let exchange = Mutex<Exchange?>(nil)
+    /// Guards the head of the last request.
+    ///
+    /// Taken alone, by the connection's thread only.
+    private let known = Mutex<KnownHead?>(nil)
 
     /// A connection whose first request must be there in time.
     init(descriptor: Int32, headTimeout: Duration) {
@@ -28,6 +32,19 @@ final class ClientConnection: Sendable {
     var current: Exchange? {
         get { exchange.withLock { $0 } }
         set { exchange.withLock { $0 = newValue } }
+    }
+
+    /// The head of the last request that was let through, if it is worth knowing again.
+    var knownHead: KnownHead? {
+        get { known.withLock { $0 } }
+        set { known.withLock { $0 = newValue } }
+    }
+
+    /// A target as bytes of our own: those of the last request when they are the same.
+    func target(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        let known = knownHead?.target
+        if let known, unsafe known.elementsEqual(bytes) { return known }
+        return unsafe Array(bytes)
     }
 
     /// Gives the client this long for its next step.

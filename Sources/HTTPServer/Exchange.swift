@@ -65,10 +65,12 @@ final class Exchange: Sendable {
         phase.withLock { if case .suspended = $0 { true } else { false } }
     }
 
-    func didReadHead(_ head: RequestHead) {
+    func didReadHead(_ head: KnownHead) {
         incoming.withLock {
             $0.head = head
-            $0.body.reserveCapacity(Int(min(head.declaredByteCount ?? 0, 1 << 16)))
+            if let byteCount = head.head.declaredByteCount {
+                $0.body.reserveCapacity(Int(min(byteCount, 1 << 16)))
+            }
         }
         phase.withLock { $0 = .body }
     }
@@ -86,7 +88,7 @@ final class Exchange: Sendable {
     func beginCall() -> APIRequest? {
         phase.withLock { $0 = .calling }
         return incoming.withLock { incoming in
-            guard let head = incoming.head.take() else { return nil }
+            guard let head = incoming.head.take()?.head else { return nil }
             incoming.wasCalled = true
             return APIRequest(
                 method: head.method == "HEAD" ? "GET" : head.method,
@@ -151,7 +153,7 @@ final class Exchange: Sendable {
     func willLeaveBodyUnread() { incoming.withLock { $0.isLeftUnread = true } }
 
     private struct Incoming {
-        var head: RequestHead?
+        var head: KnownHead?
         var body: [UInt8] = []
         var wasCalled = false
         var isLeftUnread = false

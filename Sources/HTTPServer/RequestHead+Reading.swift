@@ -9,13 +9,15 @@ extension RequestHead {
     /// name. All of these leave a gap between one part and the next. So the parts must touch:
     /// method, SP, target, SP, version, CRLF, then for each header its name, the colon, blanks,
     /// its value, CRLF, and at last CRLF; where libmicrohttpd has put NULs for the separators.
-    /// `target` is what it had been before its escapes were resolved in place.
+    /// `target` is what it had been before its escapes were resolved in place; `cuts` becomes
+    /// where the header lines are.
     init(
         of connection: OpaquePointer,
         method: UnsafePointer<CChar>,
         url: UnsafePointer<CChar>,
         version: UnsafePointer<CChar>,
-        target: [UInt8]
+        target: [UInt8],
+        cuts: inout [KnownHead.Cut]
     ) throws(HeadFault) {
         let size = unsafe ferry_http_head_size(connection)
         var walk = unsafe HeadWalk(base: UnsafeRawPointer(method), byteCount: size)
@@ -40,6 +42,7 @@ extension RequestHead {
         )
         self.headers = try lines.read(&walk)
         guard walk.isAtEnd else { throw HeadFault("A header line is malformed.") }
+        cuts = unsafe lines.cuts(from: UnsafeRawPointer(method))
         let (path, query) = Self.split(target)
         self.method = String(decoding: methodBytes, as: UTF8.self)
         self.isHTTP11 = versionBytes == Array("HTTP/1.1".utf8)
@@ -112,6 +115,12 @@ extension RequestHead {
 
     /// Valid during the callback that collects them.
     var lines: [Line] = []
+
+    func cuts(from base: UnsafeRawPointer) -> [KnownHead.Cut] {
+        lines.map {
+            unsafe KnownHead.Cut($0.name, $0.nameByteCount, $0.value, $0.valueByteCount, from: base)
+        }
+    }
 
     func read(_ walk: inout HeadWalk) throws(HeadFault) -> [(name: String, value: String)] {
         var headers: [(name: String, value: String)] = []

@@ -50,8 +50,14 @@ final class RequestService: Sendable {
         door.didDisconnect()
     }
 
-    func didReadTarget(_ target: [UInt8], on connection: ClientConnection) -> Exchange {
-        let exchange = Exchange(connection: connection, target: target)
+    func didReadTarget(
+        _ target: UnsafeRawBufferPointer,
+        on connection: ClientConnection
+    ) -> Exchange {
+        let exchange = unsafe Exchange(
+            connection: connection,
+            target: connection.target(target)
+        )
         connection.current = exchange
         connection.expectProgress(within: options.headTimeout)
         return exchange
@@ -100,14 +106,23 @@ final class RequestService: Sendable {
         guard event.headByteCount <= options.headByteLimit else {
             return refuseAtOnce(exchange, .headersTooLarge(limit: options.headByteLimit), event)
         }
-        do {
-            let head = try event.head(target: exchange.target)
-            let refusal =
-                isStopping.load(ordering: .sequentiallyConsistent)
-                ? .shuttingDown : rules.refusal(of: head, caller: exchange.connection.caller)
-            if let refusal { return refuseAtOnce(exchange, refusal, event) }
+        let connection = exchange.connection
+        do throws(HeadFault) {
+            let head: KnownHead
+            if let known = connection.knownHead, event.isAgain(known, target: exchange.target) {
+                head = known
+            } else {
+                head = try event.head(target: exchange.target)
+                if let refusal = rules.refusal(of: head.head, caller: connection.caller) {
+                    return refuseAtOnce(exchange, refusal, event)
+                }
+                connection.knownHead = head.isWorthKeeping ? head : nil
+            }
+            if isStopping.load(ordering: .sequentiallyConsistent) {
+                return refuseAtOnce(exchange, .shuttingDown, event)
+            }
             exchange.didReadHead(head)
-            exchange.connection.expectProgress(within: options.bodyTimeout)
+            connection.expectProgress(within: options.bodyTimeout)
             return .YES
         } catch {
             return refuseAtOnce(exchange, .badRequest(error.description), event)

@@ -3,31 +3,44 @@ internal import Synchronization
 
 /// Counts the requests the API has or whose answers are on their way, for the stop to wait for.
 final class RequestsUnderWay: Sendable {
+    private struct State {
+        var count = 0
+        /// Whether the stop waits for there to be none.
+        var isAwaited = false
+    }
+
     /// Guards the count.
     ///
     /// Taken alone.
-    private let count = Mutex(0)
-    /// Signalled whenever there are none left.
+    private let state = Mutex(State())
+    /// Signalled when there are none left and somebody waits for that.
     private let none = DispatchSemaphore(value: 0)
 
-    func enter() { count.withLock { $0 += 1 } }
+    func enter() { state.withLock { $0.count += 1 } }
 
     func leave() {
-        let isLast = count.withLock { count in
-            count -= 1
-            return count == 0
+        let isLast = state.withLock { state in
+            state.count -= 1
+            return state.count == 0 && state.isAwaited
         }
         if isLast { none.signal() }
     }
 
     /// Waits until there are none, but no longer than this.
     ///
-    /// Blocks the thread.
+    /// Blocks the thread. One at a time waits.
     func waitForNone(atMost limit: Duration) {
         let deadline = DispatchTime(uptimeNanoseconds: (MonotonicTime.now + limit).nanoseconds)
-        // Old signals of moments with none are passed by.
-        while count.withLock({ $0 }) > 0 {
+        while isAny {
+            // A signal of an earlier wait is passed by.
             if none.wait(timeout: deadline) == .timedOut { return }
+        }
+    }
+
+    private var isAny: Bool {
+        state.withLock { state in
+            state.isAwaited = state.count > 0
+            return state.isAwaited
         }
     }
 }

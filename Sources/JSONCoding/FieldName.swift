@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// How properties are named in documents: `stopCopyBytes` is `stop_copy_bytes`, `jobID` is
 /// `job_id`, `deviceIDs` is `device_ids`, `runningP2P` is `running_p2p`.
 enum FieldName {
@@ -16,6 +18,19 @@ enum FieldName {
         }
         return String(decoding: name, as: UTF8.self)
     }
+
+    /// The same, remembered: for the properties of the program's own types, which are finite.
+    static func ofOwnProperty(_ key: String) -> String {
+        if let name = names.withLock({ $0[key] }) { return name }
+        let name = ofProperty(key)
+        names.withLock { $0[key] = name }
+        return name
+    }
+
+    /// Guards the names of properties that were written or read so far.
+    ///
+    /// A leaf. Bounded by the program's text: keys that are data are never converted.
+    private static let names = Mutex<[String: String]>([:])
 
     /// The key of a closed set that a name in a document stands for.
     ///
@@ -47,8 +62,17 @@ enum FieldName {
     /// Whether a key type takes any name, as a dictionary's does: such names are data and are
     /// never converted.
     static func isOpen<Key: CodingKey>(_ type: Key.Type) -> Bool {
-        Key(stringValue: "no property / is called ~ so") != nil
+        let id = ObjectIdentifier(type)
+        if let known = openness.withLock({ $0[id] }) { return known }
+        let isOpen = Key(stringValue: "no property / is called ~ so") != nil
+        openness.withLock { $0[id] = isOpen }
+        return isOpen
     }
+
+    /// Guards which of the program's key types are open.
+    ///
+    /// A leaf.
+    private static let openness = Mutex<[ObjectIdentifier: Bool]>([:])
 
     /// Bounds the spellings tried for a stranger's name (some 400).
     private static let wordLimit = 16

@@ -1,4 +1,5 @@
 internal import CJansson
+internal import Glibc
 
 /// A type that is one JSON string, number or boolean.
 protocol JSONPrimitive: Codable {
@@ -6,6 +7,13 @@ protocol JSONPrimitive: Codable {
 
     /// The value as jansson holds it.
     func write(at path: JSONPath) throws(JSONProblem) -> JSONHandle
+
+    /// The number it is when that may have many digits.
+    var realNumber: Double? { get }
+}
+
+extension JSONPrimitive {
+    var realNumber: Double? { nil }
 }
 
 extension JSONPrimitive where Self: FixedWidthInteger {
@@ -43,6 +51,8 @@ extension Bool: JSONPrimitive {
 }
 
 extension Double: JSONPrimitive {
+    var realNumber: Double? { self }
+
     static func read(_ node: JSONNode) throws(JSONProblem) -> Double { try node.real() }
 
     func write(at path: JSONPath) throws(JSONProblem) -> JSONHandle {
@@ -54,6 +64,8 @@ extension Double: JSONPrimitive {
 }
 
 extension Float: JSONPrimitive {
+    var realNumber: Double? { Double(self) }
+
     static func read(_ node: JSONNode) throws(JSONProblem) -> Float {
         let number = Float(try node.real())
         guard number.isFinite else {
@@ -72,7 +84,7 @@ extension String: JSONPrimitive {
 
     func write(at path: JSONPath) throws(JSONProblem) -> JSONHandle {
         // What we could not read back we do not write.
-        guard !utf8.contains(0) else {
+        guard !holdsNUL else {
             throw JSONProblem(.invalidValue, at: path, "the string holds a NUL character")
         }
         var text = self
@@ -83,5 +95,14 @@ extension String: JSONPrimitive {
             }
         }
         return try unsafe JSONHandle(value, at: path)
+    }
+}
+
+extension String {
+    var holdsNUL: Bool {
+        unsafe utf8.withContiguousStorageIfAvailable { bytes in
+            guard let start = bytes.baseAddress else { return false }
+            return unsafe memchr(start, 0, bytes.count) != nil
+        } ?? utf8.contains(0)
     }
 }

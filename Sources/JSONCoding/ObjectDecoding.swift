@@ -54,7 +54,7 @@ struct ObjectDecoding<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func superDecoder(forKey key: Key) throws -> any Decoder { NodeDecoder(node: try field(key)) }
 
     private func name(_ key: Key) -> String {
-        isOpen ? key.stringValue : FieldName.ofProperty(key.stringValue)
+        isOpen ? key.stringValue : FieldName.ofOwnProperty(key.stringValue)
     }
 
     private func field(_ key: Key) throws(JSONProblem) -> JSONNode { try field(named: name(key)) }

@@ -30,7 +30,7 @@ struct ObjectEncoding<Key: CodingKey>: KeyedEncodingContainerProtocol {
     func superEncoder(forKey key: Key) -> any Encoder { field(key) }
 
     private func field(_ key: Key) -> SlotEncoder {
-        field(named: isOpen ? key.stringValue : FieldName.ofProperty(key.stringValue))
+        field(named: isOpen ? key.stringValue : FieldName.ofOwnProperty(key.stringValue))
     }
 
     private func field(named name: String) -> SlotEncoder {

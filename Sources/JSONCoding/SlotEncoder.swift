@@ -44,8 +44,7 @@ final class SlotEncoder: Encoder {
     }
 
     func write<T: JSONPrimitive>(_ value: T) throws(JSONProblem) {
-        if let number = value as? Double { document.note(number) }
-        if let number = value as? Float { document.note(Double(number)) }
+        if let number = value.realNumber { document.note(number) }
         place(try value.write(at: path))
     }
 
@@ -133,7 +132,7 @@ extension JSONHandle {
     /// Sets an object's field; -1 when the name is not one jansson takes.
     func set(_ value: JSONHandle, forKey name: String) -> Int32 {
         // A key that our reader would refuse.
-        guard !name.utf8.contains(0) else { return -1 }
+        guard !name.holdsNUL else { return -1 }
         var name = name
         return name.withUTF8 { utf8 in
             unsafe utf8.withMemoryRebound(to: CChar.self) { key in

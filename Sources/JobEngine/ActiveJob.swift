@@ -15,6 +15,8 @@ final class ActiveJob: Sendable {
         ///
         /// The first reason stays.
         var interruption: Problem?
+        /// Whether it passed the limit of its progress and was told to go on.
+        var hasStalled = false
     }
 
     let id: JobID
@@ -22,7 +24,7 @@ final class ActiveJob: Sendable {
     /// The devices by side, to show the arcs they are in.
     let devices: [DrivenDevice]
     /// Woken when pre-copy is to end, however low the rate it waits for.
-    private let limiter: RateLimiter?
+    let limiter: RateLimiter
     private let store: any JobStore
     private let feed: ChangeFeed
     private let clock: any HostClock
@@ -42,7 +44,7 @@ final class ActiveJob: Sendable {
         _ job: Job,
         machine: TransferMachine,
         devices: [DrivenDevice],
-        limiter: RateLimiter?,
+        limiter: RateLimiter,
         store: any JobStore,
         feed: ChangeFeed,
         clock: any HostClock
@@ -69,6 +71,9 @@ final class ActiveJob: Sendable {
     }
     var isInterrupted: Bool { state.withLock { $0.interruption != nil } }
 
+    /// The devices of a side, by their number in the set, that actions are for.
+    func active(_ side: Side) -> [Int] { state.withLock { $0.machine.active(side) } }
+
     /// Whether a round of pre-copy has to end before the device has nothing more to give.
     var isRoundOver: Bool {
         state.withLock { $0.interruption != nil || $0.machine.isGateOpen }
@@ -79,6 +84,7 @@ final class ActiveJob: Sendable {
         return state.withLock { state in
             var progress = state.progress
             progress?.expectedDowntimeNanoseconds = state.machine.expectedDowntimeNanoseconds
+            progress?.setNanoseconds = state.machine.switchover.setNanoseconds
             return JobView(
                 job: state.job,
                 progress: progress,
@@ -204,19 +210,85 @@ final class ActiveJob: Sendable {
 
     /// Opens the gate of the switchover.
     func switchOver() throws(Problem) {
-        let generation: UInt64 = try writer.withLock { _ throws(Problem) in
+        try changing([.switchoverRequested]) { _ throws(Problem) in
             guard state.withLock({ $0.job.state == .running && $0.machine.isInPreCopy }) else {
                 throw Problem(
                     .notAwaitingSwitchover,
                     "Job \(id) is not in pre-copy, where a switchover is asked."
                 )
             }
-            let generation = try write([.switchoverRequested], .process, StoreChange()) { _ in }
+        } change: { _ in
+        } then: { machine in
+            machine.openGate()
+        }
+        wake()
+    }
+
+    /// Opens the gate because a limit was passed; a job that is past it just goes on.
+    func forceSwitchover(_ reason: Problem) {
+        let generation: UInt64 = writer.withLock { _ in
+            let line = JournalEntry.Line.switchoverForced(reason: reason.detail)
+            let (generation, _) = writeAnyway([line], .process, StoreChange()) {
+                $0.warn(reason.detail)
+            }
             state.withLock { $0.machine.openGate() }
             return generation
         }
         wake()
         feed.didChange(id, generation: generation)
+    }
+
+    /// Changes what the client asked for, in time for it to count.
+    ///
+    /// `check` may refuse; `then` changes the machine once the change is stored.
+    func changing(
+        _ lines: [JournalEntry.Line],
+        check: (Job) throws(Problem) -> Void,
+        change: (inout Job) -> Void,
+        then: (inout TransferMachine) -> Void
+    ) throws(Problem) {
+        let generation: UInt64 = try writer.withLock { _ throws(Problem) in
+            let (job, isCancellable) = state.withLock { ($0.job, Self.isCancellable($0)) }
+            guard !job.state.isTerminal else {
+                throw Problem(.jobFinished, "Job \(id) has ended: \(job.state.name).")
+            }
+            guard isCancellable || job.state == .cancelling else {
+                throw Problem(
+                    .jobCommitted,
+                    "Job \(id) is past its commit, where no limit counts any more."
+                )
+            }
+            try check(job)
+            let generation = try write(lines, .process, StoreChange(), change)
+            state.withLock { then(&$0.machine) }
+            return generation
+        }
+        feed.didChange(id, generation: generation)
+    }
+
+    /// How long pre-copy has come no nearer to its end.
+    func stalledNanoseconds(at now: UInt64) -> UInt64? {
+        state.withLock { $0.machine.stalledNanoseconds(at: now) }
+    }
+
+    /// Whether the limit of the progress is passed for the first time.
+    func takeStall() -> Bool {
+        state.withLock { state in
+            defer { state.hasStalled = true }
+            return !state.hasStalled
+        }
+    }
+
+    /// Counts the next stall as the first one: the limits are others now.
+    func clearStall() { state.withLock { $0.hasStalled = false } }
+
+    /// Tells something that went wrong and changes nothing; the store may not take it.
+    func warn(_ text: String) { recordAnyway { $0.warn(text) } }
+
+    /// Waits a while that nothing shortens: for what has no event to wait for.
+    func pause(nanoseconds: UInt64) {
+        let never = DispatchSemaphore(value: 0)
+        _ = never.wait(timeout: .now() + .nanoseconds(Int(clamping: nanoseconds)))
     }
 
     /// Waits until something calls for attention, at most so long.
@@ -229,8 +301,8 @@ final class ActiveJob: Sendable {
     }
 
     /// Makes the runner look up from whatever it waits for.
-    private func wake() {
-        limiter?.wake()
+    func wake() {
+        limiter.wake()
         attention.signal()
     }
 
@@ -254,25 +326,10 @@ final class ActiveJob: Sendable {
         change(&job)
         job.generation += 1
         var storeChange = extra
-        let now = clock.timestamp()
-        storeChange.jobs.append(job)
-        storeChange.journal += lines.map {
-            StoreChange.JournalLine(
-                job: id,
-                entry: JournalEntry(at: now, phase: job.phase, line: $0)
-            )
-        }
-        storeChange.events.append(
-            Event(
-                at: now,
-                topic: .jobChanged(
-                    id,
-                    generation: job.generation,
-                    state: job.state.name,
-                    phase: job.phase
-                )
-            )
-        )
+        let ours = StoreChange(job, lines, at: clock.timestamp())
+        if durability == .machine || !lines.areSteps { storeChange.jobs += ours.jobs }
+        storeChange.journal += ours.journal
+        storeChange.events += ours.events
         try store.apply(storeChange, durability)
         settle()
         return publish { visible in
@@ -325,5 +382,21 @@ final class ActiveJob: Sendable {
             )
         }
         return nil
+    }
+}
+
+extension [JournalEntry.Line] {
+    /// Whether they tell of steps alone.
+    ///
+    /// The journal is the durable truth of those: the job's own row, which is much longer, is written
+    /// with what is decided and at the end, and not in the downtime.
+    fileprivate var areSteps: Bool {
+        !isEmpty
+            && allSatisfy { line in
+                switch line {
+                case .intent, .done, .failed: true
+                default: false
+                }
+            }
     }
 }

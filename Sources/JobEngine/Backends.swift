@@ -5,7 +5,12 @@ internal import MigrationPorts
 struct Backends: Sendable {
     let all: [any DeviceBackend]
 
-    var records: [DeviceRecord] { all.flatMap { $0.devices() }.sorted { $0.id < $1.id } }
+    var records: [DeviceRecord] {
+        // Each list is sorted, and mostly only one of them has anything.
+        let lists = all.map { $0.devices() }.filter { !$0.isEmpty }
+        if lists.count < 2 { return lists.first ?? [] }
+        return lists.flatMap(\.self).sorted { $0.id < $1.id }
+    }
 
     func record(_ id: DeviceID) -> DeviceRecord? {
         for backend in all {

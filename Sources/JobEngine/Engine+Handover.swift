@@ -17,7 +17,7 @@ extension Engine {
         guard let session = sessionTable.open(id) else { throw Self.missing(id) }
         try locks.acquire([session.device.device], for: Collection.lock)
         let collection = Collection(session: session)
-        guard let image = session.stoppedImage else { return collection }
+        guard let image = session.record.stoppedImage else { return collection }
         abandon(collection)
         throw session.stopped(for: image)
     }

@@ -13,7 +13,8 @@ extension Engine {
         let admission = JobAdmission(
             backends: backends,
             sessions: sessionTable,
-            images: catalogue
+            images: catalogue,
+            memberLimit: workers.workerCount
         )
         try admission.checkShape(of: spec.work)
         let id = try newJobID(spec)
@@ -84,6 +85,21 @@ extension Engine {
     package func switchOver(_ id: JobID) throws(Problem) -> JobView {
         let job = try active(id)
         try job.switchOver()
+        return job.view
+    }
+
+    /// Gives a job that is not committed other limits.
+    ///
+    /// `revision` is that of the limits the caller knows. Blocking. Throws `precondition-failed`,
+    /// `job-committed`, `job-finished`.
+    package func changeLimits(
+        of id: JobID,
+        to limits: JobSpec.Limits,
+        ifRevision revision: UInt64?
+    ) throws(Problem) -> JobView {
+        let job = try active(id)
+        try job.changeLimits(limits, ifRevision: revision)
+        deadlines.withLock { $0[id] }?.move(toSeconds: limits.completionTimeoutSeconds)
         return job.view
     }
 
@@ -159,32 +175,57 @@ extension Engine {
     ) -> ActiveJob {
         var job = Job(id: id, spec: spec, requestedBy: requestedBy, createdAt: clock.timestamp())
         job.image = admitted.members.image?.id
-        job.devices = admitted.members.sessions.map { side, session in
+        job.devices = admitted.members.sessions.map { side, _, session in
             var device = JobDevice(device: session.device.device, side: side)
             device.content = session.record.content
             return device
         }
         let switchover = SwitchoverDecision(
             mode: spec.switchoverMode,
-            downtimeLimitMilliseconds: spec.limits.downtimeMilliseconds
+            downtimeLimitMilliseconds: spec.limits.downtimeMilliseconds,
+            setNanoseconds: expectedSets(of: admitted)
         )
-        return ActiveJob(
+        let machine = TransferMachine(
+            plan: admitted.plan,
+            switchover: switchover,
+            sources: admitted.members.flags(.source),
+            targets: admitted.members.flags(.target)
+        )
+        return activeJob(job, machine, admitted.members)
+    }
+
+    func activeJob(
+        _ job: Job,
+        _ machine: TransferMachine,
+        _ members: JobMembers
+    ) -> ActiveJob {
+        ActiveJob(
             job,
-            machine: TransferMachine(plan: admitted.plan, switchover: switchover),
-            devices: admitted.members.sessions.map(\.session.device),
-            limiter: admitted.members.limiter,
+            machine: machine,
+            devices: members.sessions.map(\.session.device),
+            limiter: members.limiter,
             store: store,
             feed: feed,
             clock: clock
         )
     }
 
-    /// Lets a stored job run when a worker is free.
-    private func start(_ job: ActiveJob, _ members: JobMembers) {
-        workers.lease(for: job.id) { lease in
+    private func expectedSets(of admitted: JobAdmission.Admitted) -> UInt64? {
+        setDurations.withLock { durations in
+            durations.downtime(
+                of: admitted.plan,
+                sources: admitted.members.drivers(.source),
+                targets: admitted.members.drivers(.target)
+            )
+        }
+    }
+
+    /// Lets a stored job run when there is a free worker for each of its devices.
+    func start(_ job: ActiveJob, _ members: JobMembers) {
+        workers.lease(max(1, members.all.count), for: job.id) { lease in
             guard let lease else { return self.endUnbegun(job, members) }
-            lease.queue.async {
-                self.run(job, members)
+            lease.crew.queues[0].async {
+                self.run(job, members, lease.crew)
                 self.workers.release(lease)
             }
         }

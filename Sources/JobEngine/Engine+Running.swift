@@ -5,28 +5,30 @@ internal import Synchronization
 
 /// The run of a job on its worker, and what is true after it.
 extension Engine {
-    func run(_ job: ActiveJob, _ members: JobMembers) {
+    func run(_ job: ActiveJob, _ members: JobMembers, _ crew: Crew) {
         let now = clock.timestamp()
         job.recordAnyway { record in
-            record.startedAt = now
+            record.startedAt = record.startedAt ?? now
             if record.state == .queued { record.state = .running }
         }
         let runner = JobRunner(
             job: job,
             members: members,
-            store: store,
+            crew: crew,
+            release: { self.release($0) },
             images: imageFiles,
             clock: clock,
             kernelRelease: SystemNames.current.kernelRelease,
-            version: configuration.version
+            version: configuration.version,
+            abortTryLimit: configuration.abortTryLimit
         )
-        let seconds = job.spec.limits.completionTimeoutSeconds
-        let deadline = OneShotTimer(seconds: seconds, on: timers) { [weak job] in
-            job?.interrupt(
-                Problem(.timedOut, "The job was not complete after \(seconds) s.")
-            )
+        let deadline = JobDeadline(on: timers, clock: clock) { [weak job] in
+            job?.didNotComplete()
         }
+        deadlines.withLock { $0[job.id] = deadline }
+        deadline.move(toSeconds: job.job.limits.completionTimeoutSeconds)
         let outcome = runner.run()
+        deadlines.withLock { $0[job.id] = nil }
         deadline.cancel()
         finish(job, members, outcome)
     }
@@ -40,11 +42,12 @@ extension Engine {
     private func finish(_ job: ActiveJob, _ members: JobMembers, _ outcome: TransferOutcome) {
         let now = clock.timestamp()
         var change = StoreChange()
-        for (side, session) in members.sessions {
-            let record = settle(session, side, outcome, job)
+        for (side, number, session) in members.sessions {
+            let record = settle(session, side, outcome.fate(of: side, number), job, members)
             change.sessions.append(record)
             change.events += StoreChange(record, at: now).events
         }
+        change.setDurations = learn(from: job.job, members)
         // Whoever sees the job ended finds its devices free.
         job.recordAnyway([.finished(state: outcome.state.name)], .machine, with: change) { record in
             record.state = outcome.state
@@ -53,16 +56,29 @@ extension Engine {
             record.finishedAt = now
             // A downtime that nobody saw the end of has no length.
             if case .indeterminate = outcome.state { record.actualDowntimeNanoseconds = nil }
-            for index in record.devices.indices {
-                let session =
-                    record.devices[index].side == .source ? members.source : members.target
-                record.devices[index].content = session?.record.content
+            for (side, _, session) in members.sessions {
+                record.noteContent(session.record.content, of: session.device.device, side)
             }
         } settling: {
             letGo(job, members, outcome)
+            jobTable.didEnd(job.id)
         }
-        jobTable.didEnd(job.id)
         tidyStore()
+    }
+
+    /// What the job's SETs took, for the downtimes of later ones.
+    private func learn(from job: Job, _ members: JobMembers) -> [SetDuration] {
+        setDurations.withLock { durations in
+            members.sessions.flatMap { side, _, session in
+                job.arcs(of: session.device.device, side).filter { $0.errno == nil }.map { time in
+                    durations.learn(
+                        session.driverName,
+                        Problem.ArcNames(from: time.from, to: time.to),
+                        nanoseconds: time.nanoseconds
+                    )
+                }
+            }
+        }
     }
 
     /// Never while a job runs, in whose downtime the checkpoint could fall.
@@ -77,12 +93,13 @@ extension Engine {
     private func settle(
         _ session: OpenSession,
         _ side: Side,
-        _ outcome: TransferOutcome,
-        _ job: ActiveJob
+        _ fate: ContentFate,
+        _ job: ActiveJob,
+        _ members: JobMembers
     ) -> SessionRecord {
-        let fate = side == .source ? outcome.source : outcome.target
-        if fate != .untouched { session.setStoppedImage(nil) }
-        return session.update { record in
+        session.update { record in
+            if fate != .untouched { record.stoppedImage = nil }
+            if let image = stoppedImage(job.job, members) { record.stoppedImage = image }
             guard fate != .untouched else { return }
             record.isReproducible = false
             switch fate {
@@ -103,17 +120,26 @@ extension Engine {
         }
     }
 
-    /// Frees what the job held; the devices of an indeterminate one only when their sessions end.
+    /// The image that a save has stopped its sources for.
+    private func stoppedImage(_ job: Job, _ members: JobMembers) -> ImageID? {
+        guard let id = members.sealed?.id ?? job.image, case .save(_, .stop) = job.spec.work else {
+            return nil
+        }
+        return id
+    }
+
+    /// Frees what the job held; devices of an indeterminate one that are open only when their
+    /// sessions end.
     private func letGo(_ job: ActiveJob, _ members: JobMembers, _ outcome: TransferOutcome) {
         settleImages(job, members, outcome)
-        for (_, session) in members.sessions where session.record.status != .open {
+        for (_, _, session) in members.sessions where session.record.status != .open {
             sessionTable.end(session)
         }
-        let devices = job.spec.work.devices
-        if case .indeterminate = outcome.state {
-            return locks.pass(devices, from: .job(job.id), to: .indeterminate(job.id))
-        }
-        for device in devices {
+        for device in job.spec.work.devices {
+            if case .indeterminate = outcome.state, sessionTable.open(on: device) != nil {
+                locks.pass([device], from: .job(job.id), to: .indeterminate(job.id))
+                continue
+            }
             locks.release([device], from: .job(job.id))
             if leaving.withLock({ $0.remove(device) }) != nil { leave(device) }
         }
@@ -126,7 +152,6 @@ extension Engine {
     ) {
         if let image = members.sealed {
             catalogue.insert([image])
-            if !image.sourceResumed { members.source?.setStoppedImage(image.id) }
         }
         guard var image = members.image else { return }
         switch outcome.state {

@@ -1,5 +1,6 @@
 package import MigrationCore
 internal import MigrationPorts
+internal import Synchronization
 
 extension Engine {
     /// Open and past sessions, newest first.
@@ -39,7 +40,7 @@ extension Engine {
                 }
             }
             let opened = try backend.open(device, joining: other)
-            return try keep(opened, .opened, .empty, facts)
+            return try keep(opened, .opened, .empty, facts, joins: companion)
         }
     }
 
@@ -121,15 +122,29 @@ extension Engine {
 
     /// The initial sessions of the backends.
     ///
-    /// Called once.
+    /// Called once. A device that fails here has no session, and the daemon lives.
     func openInitialSessions() throws(Problem) {
         for backend in backends.all {
             for session in backend.initialSessions() {
                 guard let facts = backend.device(session.device) else { continue }
-                _ = try keep(session, .simulated, .live, facts, isReproducible: true)
+                do throws(Problem) {
+                    _ = try keep(
+                        session,
+                        .simulated,
+                        .live,
+                        facts,
+                        isReproducible: backend.remakesContent
+                    )
+                } catch {
+                    if error.code == .storeFailed { throw error }
+                    startProblems.withLock { $0.append(error) }
+                }
             }
         }
     }
+
+    /// What went wrong with devices when the daemon started.
+    package var problemsAtStart: [Problem] { startProblems.withLock { $0 } }
 
     /// When a session ends.
     enum Ending {
@@ -160,9 +175,27 @@ extension Engine {
             if ending == .whenStored { throw error }
         }
         _ = session.update { $0 = record }
-        session.device.close()
+        release(session)
         sessionTable.end(session)
         return record
+    }
+
+    /// Closes a device, with what a keeper holds of it: only then is its last descriptor gone.
+    func release(_ session: OpenSession) {
+        let names = (try? session.device.session.keptFiles().map(\.name)) ?? []
+        if !names.isEmpty { keeper?.letGo(names, of: session.record.id) }
+        session.device.close()
+        holdForCompanions(of: session.record.id)
+    }
+
+    /// Gives a keeper again what sessions shared with the one that ended: it held each open file
+    /// once, by the name it came with first.
+    private func holdForCompanions(of id: SessionID) {
+        guard let keeper else { return }
+        for companion in sessionTable.allOpen where companion.record.joins == id {
+            guard let files = try? companion.device.session.keptFiles() else { continue }
+            try? keeper.keep(files, of: companion.record.id)
+        }
     }
 
     static func missing(_ id: SessionID) -> Problem {
@@ -177,10 +210,11 @@ extension Engine {
         _ origin: SessionRecord.Origin,
         _ content: DeviceContent,
         _ facts: DeviceRecord,
-        isReproducible: Bool = false
+        isReproducible: Bool = false,
+        joins companion: SessionID? = nil
     ) throws(Problem) -> SessionRecord {
         let driven = DrivenDevice(device, clock: clock)
-        let record: SessionRecord
+        var record: SessionRecord
         do throws(Problem) {
             record = SessionRecord(
                 id: try newSessionID(),
@@ -190,7 +224,9 @@ extension Engine {
                 isReproducible: isReproducible,
                 openedAt: clock.timestamp()
             )
+            record.joins = companion
             try store.apply(StoreChange(record, at: record.openedAt), .process)
+            try handOver(device, record.id)
         } catch {
             driven.close()
             throw error
@@ -209,6 +245,23 @@ extension Engine {
             throw error
         }
         return record
+    }
+
+    /// Gives a keeper the files of a new session, before anything relies on it.
+    private func handOver(
+        _ device: any DeviceSession,
+        _ id: SessionID
+    ) throws(Problem) {
+        guard let keeper else { return }
+        let files: [KeptFile]
+        do throws(Errno) {
+            files = try device.keptFiles()
+        } catch {
+            var facts = Problem.Facts(device: device.device)
+            facts.errno = error
+            throw Problem(.deviceGone, "\(device.device) went while it was opened.", facts)
+        }
+        if !files.isEmpty { try keeper.keep(files, of: id) }
     }
 
     /// The first GET of a device that comes with content: in ERROR there is none any more.

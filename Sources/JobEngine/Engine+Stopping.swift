@@ -1,5 +1,6 @@
 internal import Dispatch
 package import MigrationCore
+internal import MigrationPorts
 internal import Synchronization
 
 extension Engine {
@@ -7,15 +8,23 @@ extension Engine {
     ///
     /// Simulated devices are not among them: whoever started a simulation chose its end.
     package func sessionsWithContent() -> [SessionRecord] {
-        sessionTable.allOpen.filter { $0.facts.backend == .kernel }.map(\.record)
+        sessionTable.allOpen.filter { $0.facts.backend == .kernel && !isKept($0) }.map(\.record)
             .filter { $0.content == .live || $0.content == .loaded }
+    }
+
+    /// Whether somebody else holds a session's files, so that it goes on with the next daemon.
+    private func isKept(_ session: OpenSession) -> Bool {
+        guard keeper != nil, let files = try? session.device.session.keptFiles() else {
+            return false
+        }
+        return !files.isEmpty
     }
 
     /// What a stop waits for: the jobs that have not ended.
     package func jobsUnderWay() -> [JobView] { jobTable.active.map(\.view) }
 
     /// Stops: no more jobs, those before their commit are rolled back, those after it end, then
-    /// every session is closed.
+    /// every session is closed that no keeper holds.
     ///
     /// A job past its commit may put content where none was. When a session with content is not
     /// among those `accepted` names, nothing is closed, work is taken again, and `done` hears of
@@ -57,7 +66,7 @@ extension Engine {
     }
 
     private func closeSessions() {
-        for session in sessionTable.allOpen {
+        for session in sessionTable.allOpen where !isKept(session) {
             let content = session.record.content
             // The record is settled by the next start when the store does not take it.
             _ = try? end(

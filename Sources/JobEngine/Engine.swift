@@ -18,6 +18,12 @@ package final class Engine: Sendable {
     let imageFiles: ImageDirectory
     let clock: any HostClock
     let startedAt: Timestamp
+    /// Who holds the files of sessions over the daemon's death, if anybody does.
+    let keeper: (any FileKeeper)?
+    /// Kept files of sessions the store does not know: held, and nothing else done to them.
+    package let orphans: [KeptSession]
+    /// Why sessions whose files were kept are not open again.
+    package let revivalFailures: [SessionID: Problem]
     /// What the daemon before this one left.
     package let recovery: Recovery
 
@@ -32,10 +38,22 @@ package final class Engine: Sendable {
     ///
     /// A leaf lock.
     let leaving = Mutex<Set<DeviceID>>([])
+    /// What went wrong with devices when the daemon started.
+    ///
+    /// A leaf lock.
+    let startProblems = Mutex<[Problem]>([])
     /// While it is set no job and no session begins.
     ///
     /// A leaf lock.
     let isStopping = Mutex(false)
+    /// What was learned of how long SETs take.
+    ///
+    /// A leaf lock.
+    let setDurations: Mutex<SetDurations>
+    /// When the jobs that run have to be complete.
+    ///
+    /// A leaf lock.
+    let deadlines = Mutex<[JobID: JobDeadline]>([:])
     /// Where the limits of jobs fire; they wait for a job's `writer` at most.
     let timers = DispatchQueue(label: "ferry.timers")
     /// Where a stop does its work.
@@ -49,13 +67,16 @@ package final class Engine: Sendable {
         backends: [any DeviceBackend],
         store: any JobStore,
         images: ImageDirectory,
-        clock: any HostClock
+        clock: any HostClock,
+        keeper: (any FileKeeper)? = nil,
+        kept: [KeptSession] = []
     ) throws(Problem) {
         self.configuration = configuration
         self.backends = Backends(all: backends)
         self.store = store
         self.imageFiles = images
         self.clock = clock
+        self.keeper = keeper
         self.startedAt = clock.timestamp()
         self.workers = WorkerPool(
             workerCount: configuration.workerCount,
@@ -66,9 +87,25 @@ package final class Engine: Sendable {
             pendingLimit: configuration.pendingCommandLimit
         )
         self.jobTable = JobTable(recentLimit: configuration.recentJobLimit)
-        self.recovery = try Recovery.run(store: store, images: images, clock: clock)
+        self.setDurations = Mutex(SetDurations(try store.setDurations()))
+        let revival = Revival(
+            kept,
+            records: try store.sessions(),
+            backends: self.backends,
+            clock: clock
+        )
+        self.recovery = try Recovery.run(
+            store: store,
+            images: images,
+            clock: clock,
+            revived: revival.sessions
+        )
+        self.orphans = revival.orphans
+        self.revivalFailures = revival.failures
+        for one in revival.ended { keeper?.letGo(one.files.map(\.name), of: one.id) }
         sessionTable.insertEnded(recovery.sessions)
         catalogue.insert(recovery.images)
+        takeUp(recovery)
         try openInitialSessions()
     }
 
@@ -107,6 +144,25 @@ package final class Engine: Sendable {
     /// Blocking.
     package func devices() -> [DeviceView] { backends.records.map(view) }
 
+    /// Those devices that `choose` picks, of all by id.
+    ///
+    /// Blocking.
+    package func devices(
+        choosing choose: ([DeviceRecord]) throws(Problem) -> [DeviceRecord]
+    ) throws(Problem) -> [DeviceView] {
+        let chosen = try choose(backends.records)
+        let sessions = sessionTable.openByDevice
+        return chosen.map { view($0, sessions[$0.id]) }
+    }
+
+    /// A device of which memory alone tells everything; nil when only looking can tell.
+    package func rememberedDevice(_ id: DeviceID) -> DeviceView? {
+        for backend in backends.all {
+            if let record = backend.rememberedDevice(id) { return view(record) }
+        }
+        return nil
+    }
+
     /// One device.
     ///
     /// Blocking. Throws `not-found`.
@@ -128,9 +184,14 @@ package final class Engine: Sendable {
     }
 
     private func view(_ record: DeviceRecord) -> DeviceView {
-        let session = sessionTable.open(on: record.id)
+        view(record, sessionTable.open(on: record.id))
+    }
+
+    private func view(_ record: DeviceRecord, _ session: OpenSession?) -> DeviceView {
         var record = record
-        if let session { record.support = session.device.session.support }
+        if let support = session?.device.session.support, support != record.support {
+            record.support = support
+        }
         var lockedBy: JobID?
         switch locks.holder(of: record.id) {
         case .job(let job)?, .indeterminate(let job)?: lockedBy = job

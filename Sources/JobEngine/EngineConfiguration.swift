@@ -12,6 +12,9 @@ package struct EngineConfiguration: Hashable, Sendable {
     package var pendingCommandLimit = 512
     /// Ended jobs kept in memory beside the store, for long polls and quick reads.
     package var recentJobLimit = 256
+    /// How often an abort record is tried to be written, a quarter of a second apart, before a
+    /// stopped source stays stopped and the job ends indeterminate.
+    package var abortTryLimit = 20
     package var version = "0.1.0"
 
     package init() {}

@@ -12,6 +12,16 @@ extension Job {
         change(&devices[index])
     }
 
+    /// Notes what a device's session holds.
+    mutating func noteContent(_ content: DeviceContent, of device: DeviceID, _ side: Side) {
+        withDevice(device, side) { $0.content = content }
+    }
+
+    /// The SETs that were made on a device.
+    func arcs(of device: DeviceID, _ side: Side) -> [ArcTime] {
+        devices.first { $0.device == device && $0.side == side }?.arcs ?? []
+    }
+
     /// Tells something that went wrong, once.
     mutating func warn(_ text: String) {
         if !warnings.contains(text) { warnings.append(text) }
@@ -40,6 +50,13 @@ extension Job {
         }
     }
 
+    /// Notes how much of a device's stream moved; both ends of it see the same bytes.
+    mutating func noteTransferred(_ byteCount: UInt64, by moving: [DeviceID]) {
+        for index in devices.indices where moving.contains(devices[index].device) {
+            devices[index].transferredBytes = byteCount
+        }
+    }
+
     /// Notes the estimate of what STOP_COPY would give.
     mutating func note(_ device: DrivenDevice, stopCopyByteCount: UInt64?) {
         withDevice(device.device, .source) { $0.stopCopyBytes = stopCopyByteCount }
@@ -56,6 +73,27 @@ extension Job {
 }
 
 extension StoreChange {
+    /// A job that changed, with lines of its journal and its event.
+    init(_ job: Job, _ lines: [JournalEntry.Line], at now: Timestamp) {
+        self.init(
+            jobs: [job],
+            journal: lines.map {
+                JournalLine(job: job.id, entry: JournalEntry(at: now, phase: job.phase, line: $0))
+            },
+            events: [
+                Event(
+                    at: now,
+                    topic: .jobChanged(
+                        job.id,
+                        generation: job.generation,
+                        state: job.state.name,
+                        phase: job.phase
+                    )
+                )
+            ]
+        )
+    }
+
     /// A session that changed, with its event.
     init(_ session: SessionRecord, at now: Timestamp) {
         self.init(

@@ -9,6 +9,8 @@ struct JobAdmission {
     let backends: Backends
     let sessions: SessionTable
     let images: ImageCatalogue
+    /// Most devices of a set: each needs a worker.
+    let memberLimit: Int
 
     /// What a job needs to run.
     struct Admitted {
@@ -19,25 +21,22 @@ struct JobAdmission {
     /// What can be said without a lock: the shape of the request and the existence of devices.
     func checkShape(of work: JobSpec.Work) throws(Problem) {
         let devices = work.devices
-        let memberCount =
-            switch work {
-            case .migrate(let pairs, _): pairs.count
-            default: devices.count
-            }
-        guard memberCount == 1 else {
+        guard (1...memberLimit).contains(work.memberCount) else {
             throw field(
                 .setUnsupported,
                 "/devices",
-                "A job has one device for now; this one names \(memberCount)."
+                "A job has 1 to \(memberLimit) devices, as many as the daemon has workers; this one "
+                    + "names \(work.memberCount)."
             )
         }
         for (index, device) in devices.enumerated() where devices[..<index].contains(device) {
-            throw field(.invalidField, "/devices/0/target", "\(device) is named twice.")
+            let pointer = work.pointer(toPlace: index)
+            throw field(.invalidField, pointer, "\(device) is named twice.", device)
         }
-        for device in devices where backends.record(device) == nil {
+        for (index, device) in devices.enumerated() where backends.record(device) == nil {
             throw field(
                 .invalidField,
-                work.pointer(to: device),
+                work.pointer(toPlace: index),
                 "This host has no device \(device).",
                 device
             )
@@ -45,37 +44,100 @@ struct JobAdmission {
     }
 
     func admit(_ spec: JobSpec) throws(Problem) -> Admitted {
-        let limiter = spec.limits.bandwidthBytesPerSecond.map { RateLimiter(bytesPerSecond: $0) }
+        let rate = spec.limits.bandwidthBytesPerSecond
         switch spec.work {
         case .save(let sources, let after):
-            let source = try source(sources[0])
+            let members = try members(sources) { number, device throws(Problem) in
+                JobMember(number, source: try source(device))
+            }
+            let flags = try driving(members, .source, spec)
             return Admitted(
-                plan: .save(try flags(of: source), after: after),
-                members: JobMembers(source: source, target: nil, image: nil, limiter: limiter)
+                plan: .save(flags, after: after),
+                members: JobMembers(members, bytesPerSecond: rate)
             )
-        case .restore(let id, let members, _, let discard):
-            let target = try target(members[0].target, discard: discard)
-            let image = try image(id, members[0])
-            try checkFit(image.members[0], target)
+        case .restore(let id, let wanted, _, let discard):
+            let image = try image(id, wanted)
+            let members = try members(wanted) { number, one throws(Problem) in
+                try restored(one, number, from: image, discard: discard)
+            }
             return Admitted(
-                plan: .restore(try flags(of: target)),
-                members: JobMembers(source: nil, target: target, image: image, limiter: nil)
+                plan: .restore(try driving(members, .target, spec)),
+                members: JobMembers(members, image: image)
             )
         case .migrate(let pairs, let discard):
-            let source = try source(pairs[0].source)
-            let target = try target(pairs[0].target, discard: discard)
-            try checkFit(source, target)
+            let members = try members(pairs) { number, pair throws(Problem) in
+                let source = try source(pair.source)
+                let target = try target(pair.target, discard: discard)
+                try checkFit(source, target)
+                return JobMember(number, source: source, target: target)
+            }
             return Admitted(
-                plan: .migrate(from: try flags(of: source), to: try flags(of: target)),
-                members: JobMembers(source: source, target: target, image: nil, limiter: limiter)
+                plan: .migrate(
+                    from: try driving(members, .source, spec),
+                    to: try driving(members, .target, spec)
+                ),
+                members: JobMembers(members, bytesPerSecond: rate)
             )
         case .reset(let devices):
-            let session = try session(devices[0])
-            return Admitted(
-                plan: .reset,
-                members: JobMembers(source: session, target: nil, image: nil, limiter: nil)
-            )
+            let members = try members(devices) { number, device throws(Problem) in
+                JobMember(number, source: try session(device))
+            }
+            return Admitted(plan: .reset, members: JobMembers(members))
         }
+    }
+
+    private func members<Wanted>(
+        _ wanted: [Wanted],
+        _ make: (Int, Wanted) throws(Problem) -> JobMember
+    ) throws(Problem) -> [JobMember] {
+        var members: [JobMember] = []
+        for one in wanted { members.append(try make(members.count, one)) }
+        return members
+    }
+
+    private func restored(
+        _ wanted: JobSpec.RestoreMember,
+        _ number: Int,
+        from image: ImageRecord,
+        discard: Bool
+    ) throws(Problem) -> JobMember {
+        let target = try target(wanted.target, discard: discard)
+        let index = try imageMember(wanted, number, of: image)
+        try checkFit(image.members[index], target)
+        return JobMember(number, target: target, imageMember: index)
+    }
+
+    // MARK: Sets
+
+    /// The flags a side's devices are driven by together.
+    ///
+    /// Throws `set-unsupported` for devices that may reach each other with no order that is safe.
+    private func driving(
+        _ members: [JobMember],
+        _ side: Side,
+        _ spec: JobSpec
+    ) throws(Problem) -> MigrationFlags {
+        var flags: [MigrationFlags] = []
+        var withoutP2P: [String] = []
+        for member in members {
+            let session = try member.session(side)
+            flags.append(try self.flags(of: session))
+            if flags.last?.contains(.p2p) == false {
+                withoutP2P.append("\(session.device.device) has no P2P states.")
+            }
+        }
+        guard members.count > 1, !withoutP2P.isEmpty, !spec.hasNoPeerMappings else {
+            return .driving(flags)
+        }
+        var facts = Problem.Facts()
+        facts.pointer = "/devices"
+        facts.reasons = withoutP2P
+        throw Problem(
+            .setUnsupported,
+            "Devices that may send DMA to each other move together only when all have the P2P states. "
+                + "If none of them maps another's memory, say no_p2p_mappings.",
+            facts
+        )
     }
 
     // MARK: Devices
@@ -108,7 +170,7 @@ struct JobAdmission {
     /// A source begins in RUNNING, and taking it anywhere lets it run until it is quiesced.
     private func checkRuns(_ session: OpenSession) throws(Problem) {
         let device = session.device.device
-        if let image = session.stoppedImage { throw session.stopped(for: image) }
+        if let image = session.record.stoppedImage { throw session.stopped(for: image) }
         guard let state = session.device.lastState, state != .known(.running) else { return }
         var facts = Problem.Facts(device: device)
         facts.session = session.record.id
@@ -175,6 +237,15 @@ struct JobAdmission {
     // MARK: Compatibility
 
     private func checkFit(_ source: OpenSession, _ target: OpenSession) throws(Problem) {
+        guard source.facts.backend == target.facts.backend else {
+            var facts = Problem.Facts(device: target.device.device)
+            facts.reasons = ["One of them is simulated and the other one is not."]
+            throw Problem(
+                .incompatible,
+                "The state of \(source.device.device) does not fit \(target.device.device).",
+                facts
+            )
+        }
         try check(
             target,
             driver: source.facts.driver,
@@ -220,25 +291,50 @@ struct JobAdmission {
         }
     }
 
+    /// The image of a restore, which moves as the set it was saved as.
     private func image(
         _ id: ImageID,
-        _ member: JobSpec.RestoreMember
+        _ wanted: [JobSpec.RestoreMember]
     ) throws(Problem) -> ImageRecord {
         guard let image = images.record(id) else {
             throw field(.invalidField, "/image", "There is no image \(id).")
         }
-        guard image.members.count == 1 else {
-            throw field(.setUnsupported, "/image", "Image \(id) has several devices.")
-        }
-        if let source = member.source, image.members[0].device != source {
+        guard image.members.count == wanted.count else {
             throw field(
                 .invalidField,
-                "/devices/0/source",
-                "Image \(id) has no state of \(source).",
-                source
+                "/devices",
+                "Image \(id) has \(image.members.count) devices, which move together; this restore "
+                    + "names \(wanted.count)."
             )
         }
         return image
+    }
+
+    private func imageMember(
+        _ wanted: JobSpec.RestoreMember,
+        _ number: Int,
+        of image: ImageRecord
+    ) throws(Problem) -> Int {
+        let pointer = "/devices/\(number)/source"
+        guard let source = wanted.source else {
+            guard image.members.count == 1 else {
+                throw field(
+                    .invalidField,
+                    pointer,
+                    "Image \(image.id) has several devices: name which one goes where."
+                )
+            }
+            return 0
+        }
+        guard let index = image.members.firstIndex(where: { $0.device == source }) else {
+            throw field(
+                .invalidField,
+                pointer,
+                "Image \(image.id) has no state of \(source).",
+                source
+            )
+        }
+        return index
     }
 
     private func field(
@@ -269,13 +365,19 @@ extension DeviceContent {
 }
 
 extension JobSpec.Work {
-    /// The JSON pointer of the field that names a device.
-    fileprivate func pointer(to device: DeviceID) -> String {
+    fileprivate var memberCount: Int {
+        if case .migrate(let pairs, _) = self { return pairs.count }
+        return devices.count
+    }
+
+    /// The JSON pointer of the field that names the device in this place of ``devices``.
+    fileprivate func pointer(toPlace index: Int) -> String {
         switch self {
-        case .save, .reset: "/devices/0/source"
-        case .restore: "/devices/0/target"
+        case .save, .reset: "/devices/\(index)/source"
+        case .restore: "/devices/\(index)/target"
         case .migrate(let pairs, _):
-            pairs.contains { $0.source == device } ? "/devices/0/source" : "/devices/0/target"
+            index < pairs.count
+                ? "/devices/\(index)/source" : "/devices/\(index - pairs.count)/target"
         }
     }
 }

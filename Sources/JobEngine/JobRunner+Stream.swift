@@ -2,91 +2,155 @@ internal import MigrationCore
 internal import MigrationPorts
 internal import StateTransfer
 
-/// The actions that move bytes.
+/// The actions that move bytes: every device of the set moves its own, side by side.
 extension JobRunner {
-    /// How long a round waits when the device has nothing new.
+    /// How long a round waits when no device has anything new.
     private static let idleRoundNanoseconds: UInt64 = 50_000_000
 
     /// Shows how much there is to move, before any of it has moved.
     func sampleSize() {
         guard job.spec.work.kind != .reset, !job.isInterrupted else { return }
-        let device = members.source?.device
-        let byteCount = members.image?.byteCount ?? device?.stopCopyByteCount()
+        let sizes = crew.each(members.all) { member in
+            member.source?.device.stopCopyByteCount()
+        }
+        let total = members.image?.byteCount ?? sizes.reduce(0) { $0 &+ ($1.result ?? 0) }
         job.sample { record, progress in
-            progress.remainingByteCount = byteCount ?? 0
-            if let device { record.note(device, stopCopyByteCount: byteCount) }
+            progress.remainingByteCount = total
+            for size in sizes {
+                guard let device = size.member.source?.device else { continue }
+                record.note(device, stopCopyByteCount: size.result)
+            }
         }
     }
 
+    // MARK: Pre-copy
+
+    /// What one source's part of a round came to.
+    private struct Round: Sendable {
+        let round: PreCopyRound
+        let byteCount: UInt64
+        let warning: String?
+    }
+
+    /// Reads what every source has now, then asks each for `VFIO_MIG_GET_PRECOPY_INFO`.
     func preCopyRound() -> TransferEvent {
-        do throws(ActionFailure) {
-            let device = try session(.source).device
-            let drained = try drain(device, .preCopy)
-            var info: PreCopyInfo?
-            var warning: String?
-            // No convergence, and no failure: the next read tells whether the stream is dead.
-            do throws(Problem) { info = try device.preCopyInfo() } catch { warning = error.detail }
-            let round = PreCopyRound(
-                initialByteCount: info?.initialByteCount,
-                dirtyByteCount: info?.dirtyByteCount,
-                stopCopyByteCount: device.stopCopyByteCount(),
-                bytesPerSecond: rate.bytesPerSecond
-            )
-            job.sample { record, progress in
-                progress.iterations += 1
-                progress.remainingByteCount = round.remainingByteCount ?? 0
-                record.note(device, round)
-                if let warning { record.warn(warning) }
+        let alarm = SetAlarm()
+        let tried = crew.each(active(.source)) { [self] member in
+            sounding(alarm) { () throws(ActionFailure) in try round(member, alarm) }
+        }
+        if let failure = SetFailure(failures(tried)) { return tell(failure) }
+        let rounds = tried.compactMap { outcome in
+            (try? outcome.result.get()).map { (outcome.member, $0) }
+        }
+        show(rounds)
+        let now = clock.monotonicNanoseconds()
+        job.checkProgress(at: now)
+        if rounds.allSatisfy({ $0.1.byteCount == 0 }) {
+            job.waitForAttention(nanoseconds: Self.idleRoundNanoseconds)
+        }
+        return .roundDone(rounds.map(\.1.round), at: now)
+    }
+
+    private func round(_ member: JobMember, _ alarm: SetAlarm) throws(ActionFailure) -> Round {
+        let device = try session(member, .source).device
+        guard device.session.support.flags?.contains(.preCopy) == true else {
+            // It has no part in pre-copy; all of it comes in STOP_COPY.
+            return Round(round: wholeState(of: member, device), byteCount: 0, warning: nil)
+        }
+        let drained = try drain(member, .preCopy, alarm)
+        var info: PreCopyInfo?
+        var warning: String?
+        // No convergence, and no failure: the next read tells whether the stream is dead.
+        do throws(Problem) { info = try device.preCopyInfo() } catch { warning = error.detail }
+        let round = PreCopyRound(
+            initialByteCount: info?.initialByteCount,
+            dirtyByteCount: info?.dirtyByteCount,
+            stopCopyByteCount: device.stopCopyByteCount(),
+            bytesPerSecond: member.rate.bytesPerSecond
+        )
+        return Round(round: round, byteCount: drained.byteCount, warning: warning)
+    }
+
+    private func wholeState(of member: JobMember, _ device: DrivenDevice) -> PreCopyRound {
+        PreCopyRound(
+            initialByteCount: 0,
+            dirtyByteCount: 0,
+            stopCopyByteCount: device.stopCopyByteCount(),
+            bytesPerSecond: member.rate.bytesPerSecond
+        )
+    }
+
+    private func show(_ rounds: [(JobMember, Round)]) {
+        job.sample { record, progress in
+            progress.iterations += 1
+            progress.remainingByteCount = rounds.reduce(0) {
+                $0 &+ ($1.1.round.remainingByteCount ?? 0)
             }
-            if drained.byteCount == 0 {
-                job.waitForAttention(nanoseconds: Self.idleRoundNanoseconds)
+            record.roundCount = progress.iterations
+            for (member, round) in rounds {
+                if let device = member.source?.device { record.note(device, round.round) }
+                if let warning = round.warning { record.warn(warning) }
             }
-            return .roundDone(round)
-        } catch {
-            return error.event
         }
     }
 
-    /// Reads the stopped source to its end.
+    // MARK: The downtime
+
+    /// Reads the stopped sources to their ends.
     ///
     /// A bandwidth limit ends here: it caps pre-copy only.
     func drain() -> TransferEvent {
-        members.limiter?.lift()
-        return plain(.drain) { () throws(ActionFailure) in
-            _ = try drain(try session(.source).device, .stopCopy)
-            job.sample { _, progress in progress.remainingByteCount = 0 }
+        members.limiter.lift()
+        let event = together(.drain, active(.source)) {
+            [self] member, alarm throws(ActionFailure) in
+            _ = try drain(member, .stopCopy, alarm)
         }
+        return ended(event)
     }
 
     func load() -> TransferEvent {
-        plain(.load) { () throws(ActionFailure) in
-            guard let reader = members.reader else {
-                throw ActionFailure(Problem(.internalError, "The restore verified no image."))
-            }
-            let device = try session(.target).device
-            let pump = try naming { () throws(Problem) in try members.openPump(clock) }
-            let drained: Drained
-            do throws(TransferFailure) {
-                drained = try pump.load(
-                    from: reader,
-                    shouldStop: { job.isInterrupted },
-                    onBytes: { didMove($0, pump) }
-                )
-            } catch {
-                guard error.side == .target else {
-                    throw ActionFailure(reader.readProblem(error.errno))
-                }
-                throw streamFailure(device, .target, "write", error.errno)
-            }
-            if drained.outcome == .stopped { throw stopped }
+        let event = together(.load, active(.target)) {
+            [self] member, alarm throws(ActionFailure) in
+            try load(member, alarm)
         }
+        return ended(event)
+    }
+
+    /// Shows that nothing is left to move.
+    private func ended(_ event: TransferEvent) -> TransferEvent {
+        if event == .done { job.sample { _, progress in progress.remainingByteCount = 0 } }
+        return event
+    }
+
+    private func load(_ member: JobMember, _ alarm: SetAlarm) throws(ActionFailure) {
+        guard let reader = member.reader else {
+            throw ActionFailure(Problem(.internalError, "The restore verified no image."))
+        }
+        let device = try session(member, .target).device
+        let pump = try openPump(member)
+        let drained: Drained
+        do throws(TransferFailure) {
+            drained = try pump.load(
+                from: reader,
+                shouldStop: { job.isInterrupted || alarm.isOn },
+                onBytes: { didMove($0, member) }
+            )
+        } catch {
+            guard error.side == .target else {
+                throw ActionFailure(reader.readProblem(error.errno))
+            }
+            throw streamFailure(device, .target, "write", error.errno)
+        }
+        if drained.outcome == .stopped { throw stopped }
     }
 
     private func drain(
-        _ device: DrivenDevice,
-        _ phase: DrainPhase
+        _ member: JobMember,
+        _ phase: DrainPhase,
+        _ alarm: SetAlarm
     ) throws(ActionFailure) -> Drained {
-        let pump = try naming { () throws(Problem) in try members.openPump(clock) }
+        let device = try session(member, .source).device
+        let pump = try openPump(member)
         let stream: any MigrationStream
         do throws(Problem) {
             stream = try device.stream()
@@ -98,23 +162,37 @@ extension JobRunner {
             drained = try pump.drain(
                 from: stream,
                 phase: phase,
-                shouldStop: { phase == .preCopy ? job.isRoundOver : job.isInterrupted },
-                onBytes: { didMove($0, pump) }
+                shouldStop: {
+                    alarm.isOn || (phase == .preCopy ? job.isRoundOver : job.isInterrupted)
+                },
+                onBytes: { didMove($0, member) }
             )
         } catch {
-            throw failure(error, device)
+            throw failure(error, member, device)
         }
-        rate.note(drained)
-        if job.isInterrupted { throw stopped }
+        member.rate.note(drained)
+        if job.isInterrupted || alarm.isOn { throw stopped }
         return drained
     }
 
-    private func failure(_ failure: TransferFailure, _ source: DrivenDevice) -> ActionFailure {
+    private func openPump(_ member: JobMember) throws(ActionFailure) -> StreamPump {
+        try naming { () throws(Problem) in
+            try member.openPump(into: members.writer, members.limiter, clock)
+        }
+    }
+
+    // MARK: Failures
+
+    private func failure(
+        _ failure: TransferFailure,
+        _ member: JobMember,
+        _ source: DrivenDevice
+    ) -> ActionFailure {
         if failure.side == .source {
             return streamFailure(source, .source, "read", failure.errno)
         }
         if let writer = members.writer { return ActionFailure(writer.writeProblem(failure.errno)) }
-        guard let target = members.target?.device else {
+        guard let target = member.target?.device else {
             return ActionFailure(source.failure("write", failure.errno))
         }
         return streamFailure(target, .target, "write", failure.errno)
@@ -132,18 +210,23 @@ extension JobRunner {
 
     /// What a transfer that was told to stop came to.
     private var stopped: ActionFailure {
-        ActionFailure(job.interruption ?? Problem(.internalError, "The transfer stopped."))
+        ActionFailure(
+            job.interruption ?? Problem(.cancelled, "Another device of the set failed."),
+            isStopped: true
+        )
     }
 
-    private func didMove(_ byteCount: Int, _ pump: StreamPump) {
+    private func didMove(_ byteCount: Int, _ member: JobMember) {
         meter.record(byteCount: byteCount)
-        let total = pump.read.byteCount
+        let moved = members.movedByteCount
         let current = meter.bytesPerSecond
+        let total = member.pump?.read.byteCount ?? 0
+        let devices = [member.source, member.target].compactMap { $0?.device.device }
         job.sample { record, progress in
-            progress.sentByteCount = total
+            progress.sentByteCount = max(progress.sentByteCount, moved)
             progress.bytesPerSecond = current
             progress.remainingByteCount -= min(progress.remainingByteCount, UInt64(byteCount))
-            for index in record.devices.indices { record.devices[index].transferredBytes = total }
+            record.noteTransferred(total, by: devices)
         }
     }
 }

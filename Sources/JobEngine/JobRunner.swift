@@ -2,35 +2,41 @@ internal import MigrationCore
 internal import MigrationPorts
 internal import StateTransfer
 
-/// Performs what a job's machine asks for, on the worker the job leased: journals the intent,
-/// does it, journals the outcome, feeds it back.
-struct JobRunner {
+/// Performs what a job's machine asks for, on the workers the job leased: journals the intent,
+/// does it to every device side by side, journals the outcome, feeds it back.
+struct JobRunner: Sendable {
     let job: ActiveJob
     let members: JobMembers
-    let store: any JobStore
+    let crew: Crew
+    /// Closes a session's device, with all that holds it open.
+    let release: @Sendable (OpenSession) -> Void
     let images: ImageDirectory
     let clock: any HostClock
     let kernelRelease: String
     let version: String
+    let abortTryLimit: Int
     let meter: RateMeter
-    let rate = BusyRate()
 
     init(
         job: ActiveJob,
         members: JobMembers,
-        store: any JobStore,
+        crew: Crew,
+        release: @escaping @Sendable (OpenSession) -> Void,
         images: ImageDirectory,
         clock: any HostClock,
         kernelRelease: String,
-        version: String
+        version: String,
+        abortTryLimit: Int
     ) {
         self.job = job
         self.members = members
-        self.store = store
+        self.crew = crew
+        self.release = release
         self.images = images
         self.clock = clock
         self.kernelRelease = kernelRelease
         self.version = version
+        self.abortTryLimit = abortTryLimit
         self.meter = RateMeter(clock: clock)
     }
 
@@ -67,13 +73,13 @@ struct JobRunner {
         case .detach(let side): detach(side)
         case .reset(let side): reset(side)
         case .close(let side): close(side)
-        case .verifyImage: plain(action) { () throws(ActionFailure) in try verifyImage() }
+        case .verifyImage: verifyImage()
         case .createImage: plain(action) { () throws(ActionFailure) in try createImage() }
-        case .confirmLoaded: plain(action) { () throws(ActionFailure) in try confirmLoaded() }
+        case .confirmLoaded: confirmLoaded()
         case .discardImage: plain(action) { () throws(ActionFailure) in try discardImage() }
         case .sealImage: sealImage()
         case .commit: decide(.commit, with: imageInUse()) { $0.mayRun = .target }
-        case .abort(let cause): decide(.abort(cause)) { _ in }
+        case .abort(let cause): abort(cause)
         }
     }
 
@@ -105,7 +111,7 @@ struct JobRunner {
     ) -> TransferEvent {
         let startedAt = clock.monotonicNanoseconds()
         do throws(ActionFailure) {
-            try intend(.intent(action: action.name, device: nil, arc: nil))
+            try intend([.intent(action: action.name, device: nil, arc: nil)])
             try effect()
             let nanoseconds = clock.monotonicNanoseconds() - startedAt
             try naming { () throws(Problem) in
@@ -126,7 +132,55 @@ struct JobRunner {
         _ action: TransferAction,
         _ effect: () throws(ActionFailure) -> Void
     ) -> TransferEvent {
-        plain(action, effect) { line throws(Problem) in try conclude(line) }
+        plain(action, effect) { line throws(Problem) in try conclude([line]) }
+    }
+
+    /// An action that every member has a part in, side by side, with one intent and one outcome.
+    ///
+    /// What is true once all of it is done is stored with the outcome.
+    func together(
+        _ action: TransferAction,
+        _ members: [JobMember],
+        storing outcome: () -> StoreChange = { StoreChange() },
+        _ part: @escaping @Sendable (JobMember, SetAlarm) throws(ActionFailure) -> Void
+    ) -> TransferEvent {
+        let startedAt = clock.monotonicNanoseconds()
+        do throws(ActionFailure) {
+            try intend([.intent(action: action.name, device: nil, arc: nil)])
+        } catch {
+            return error.event
+        }
+        let alarm = SetAlarm()
+        let tried = crew.each(members) { [self] member in
+            sounding(alarm) { () throws(ActionFailure) in try part(member, alarm) }
+        }
+        if let failure = SetFailure(failures(tried)) {
+            let problem = failure.worst.problem
+            job.recordAnyway([
+                .failed(action: action.name, device: nil, arc: nil, problem: problem)
+            ])
+            return tell(failure)
+        }
+        let nanoseconds = clock.monotonicNanoseconds() - startedAt
+        do throws(Problem) {
+            try conclude(
+                [.done(action: action.name, device: nil, arc: nil, nanoseconds: nanoseconds)],
+                with: outcome()
+            )
+            return .done
+        } catch {
+            return .failed(FailedAction(error))
+        }
+    }
+
+    /// Does one member's part, and raises the alarm for the others when it fails.
+    func sounding<Success>(
+        _ alarm: SetAlarm,
+        _ body: () throws(ActionFailure) -> Success
+    ) -> MemberTry<Success> {
+        let tried = attempt(body)
+        if case .failure = tried { alarm.raise() }
+        return tried
     }
 
     /// A line that decides: writing it is the effect.
@@ -139,27 +193,44 @@ struct JobRunner {
             try job.record([line], .machine, with: extra, change)
             return .done
         } catch {
-            return .failed(error, side: nil, state: nil)
+            return .failed(FailedAction(error))
         }
     }
 
-    /// Writes an intent; an action of which that fails is not begun.
-    func intend(_ line: JournalEntry.Line) throws(ActionFailure) {
-        do throws(Problem) { try conclude(line) } catch { throw ActionFailure(notBegun: error) }
+    /// The abort record, tried again for a while: as long as it is missing a stopped source stays
+    /// stopped, so a disk that is full for a moment must not end the job that way.
+    private func abort(_ cause: Problem) -> TransferEvent {
+        var event = decide(.abort(cause)) { _ in }
+        for _ in 1..<max(1, abortTryLimit) {
+            guard let problem = event.problem, problem.code == .storeFailed else { break }
+            job.warn("The abort record cannot be written, and is tried again: \(problem.detail)")
+            job.pause(nanoseconds: Self.abortPauseNanoseconds)
+            event = decide(.abort(cause)) { _ in }
+        }
+        return event
     }
 
-    /// Writes a line, with what it changed.
+    private static let abortPauseNanoseconds: UInt64 = 250_000_000
+
+    /// Writes intents; an action of which that fails is not begun.
+    func intend(_ lines: [JournalEntry.Line]) throws(ActionFailure) {
+        guard !lines.isEmpty else { return }
+        do throws(Problem) { try conclude(lines) } catch { throw ActionFailure(notBegun: error) }
+    }
+
+    /// Writes lines, with what they changed.
     ///
     /// What follows a decision waits for no store: the record of the decision is the durable
     /// intent of it all, and a restart that finds nothing more calls the rest unknown.
     func conclude(
-        _ line: JournalEntry.Line,
+        _ lines: [JournalEntry.Line],
+        with extra: StoreChange = StoreChange(),
         _ change: (inout Job) -> Void = { _ in }
     ) throws(Problem) {
         if job.isDecided {
-            job.recordAnyway([line], with: StoreChange(), change)
+            job.recordAnyway(lines, with: extra, change)
         } else {
-            try job.record([line], with: StoreChange(), change)
+            try job.record(lines, with: extra, change)
         }
     }
 

@@ -44,6 +44,15 @@ final class JobTable: Sendable {
         for call in idle { call() }
     }
 
+    /// Takes an ended job off the table: it is about to go on, or is changed in the store alone.
+    func forget(_ id: JobID) {
+        state.withLock { state in
+            guard let index = state.ended.firstIndex(of: id) else { return }
+            state.ended.remove(at: index)
+            state.jobs[id] = nil
+        }
+    }
+
     func didEnd(_ id: JobID) {
         let idle = state.withLock { state in
             state.ended.append(id)

@@ -5,17 +5,27 @@ internal import Dispatch
 // after it was set up.
 final class OneShotTimer: @unchecked Sendable {
     /// Longer waits are as good as none.
-    private static let secondsLimit: UInt64 = 1_000_000_000
+    private static let nanosecondsLimit: UInt64 = 1_000_000_000_000_000_000
 
     private let source: any DispatchSourceTimer
 
-    init(
+    convenience init(
         seconds: UInt64,
         on queue: DispatchQueue,
         _ handler: @escaping @Sendable () -> Void
     ) {
+        let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        self.init(nanoseconds: overflow ? .max : nanoseconds, on: queue, handler)
+    }
+
+    init(
+        nanoseconds: UInt64,
+        on queue: DispatchQueue,
+        _ handler: @escaping @Sendable () -> Void
+    ) {
         source = DispatchSource.makeTimerSource(queue: queue)
-        source.schedule(deadline: .now() + .seconds(Int(min(seconds, Self.secondsLimit))))
+        let wait = Int(min(nanoseconds, Self.nanosecondsLimit))
+        source.schedule(deadline: .now() + .nanoseconds(wait))
         source.setEventHandler(handler: handler)
         source.resume()
     }

@@ -7,29 +7,18 @@ final class OpenSession: Sendable {
     let device: DrivenDevice
     /// What the inventory said of the device when it was opened.
     let facts: DeviceRecord
-    private struct State {
-        var record: SessionRecord
-        var stoppedImage: ImageID?
-    }
-
     /// Guards what is known of the session, never a call into the device.
     ///
     /// A leaf.
-    private let state: Mutex<State>
+    private let state: Mutex<SessionRecord>
 
     init(_ record: SessionRecord, _ device: DrivenDevice, facts: DeviceRecord) {
         self.device = device
         self.facts = facts
-        self.state = Mutex(State(record: record))
+        self.state = Mutex(record)
     }
 
-    var record: SessionRecord { state.withLock { $0.record } }
-
-    /// The image for which the device was stopped: it is where the content goes on from, and the
-    /// device itself must not run again beside it.
-    var stoppedImage: ImageID? { state.withLock { $0.stoppedImage } }
-
-    func setStoppedImage(_ image: ImageID?) { state.withLock { $0.stoppedImage = image } }
+    var record: SessionRecord { state.withLock { $0 } }
 
     /// Why a device that was stopped for an image may not run again.
     func stopped(for image: ImageID) -> Problem {
@@ -44,11 +33,17 @@ final class OpenSession: Sendable {
         )
     }
 
+    /// What its times are learned under: a simulation of a driver is not the driver.
+    var driverName: String {
+        let name = facts.driver ?? "none"
+        return facts.backend == .simulated ? "simulated \(name)" : name
+    }
+
     /// Changes the record and returns it for the store.
     func update(_ change: (inout SessionRecord) -> Void) -> SessionRecord {
-        state.withLock { state in
-            change(&state.record)
-            return state.record
+        state.withLock { record in
+            change(&record)
+            return record
         }
     }
 }
@@ -60,7 +55,7 @@ final class SessionTable: Sendable {
 
     private struct State {
         var open: [SessionID: OpenSession] = [:]
-        var byDevice: [DeviceID: SessionID] = [:]
+        var byDevice: [DeviceID: OpenSession] = [:]
         /// Oldest first.
         var ended: [SessionRecord] = []
     }
@@ -74,7 +69,7 @@ final class SessionTable: Sendable {
         let record = session.record
         state.withLock { state in
             state.open[record.id] = session
-            state.byDevice[record.device] = record.id
+            state.byDevice[record.device] = session
         }
     }
 
@@ -87,15 +82,18 @@ final class SessionTable: Sendable {
         let record = session.record
         state.withLock { state in
             guard state.open.removeValue(forKey: record.id) != nil else { return }
-            if state.byDevice[record.device] == record.id { state.byDevice[record.device] = nil }
+            if state.byDevice[record.device] === session { state.byDevice[record.device] = nil }
             state.ended.append(record)
             if state.ended.count > Self.endedLimit { state.ended.removeFirst() }
         }
     }
 
     func open(on device: DeviceID) -> OpenSession? {
-        state.withLock { state in state.byDevice[device].flatMap { state.open[$0] } }
+        state.withLock { $0.byDevice[device] }
     }
+
+    /// All open sessions by their devices.
+    var openByDevice: [DeviceID: OpenSession] { state.withLock { $0.byDevice } }
 
     func open(_ id: SessionID) -> OpenSession? { state.withLock { $0.open[id] } }
 

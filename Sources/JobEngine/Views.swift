@@ -1,13 +1,13 @@
 package import MigrationCore
 
 /// A job as a reader sees it: the durable record with what is sampled in memory.
-package struct JobView: Sendable {
+package struct JobView: Hashable, Sendable {
     package let job: Job
     /// Nil before the transfer began and after a restart of the daemon.
     package let progress: JobProgress?
     /// A SET that has not returned for more than 10 s.
     package let stuckIn: StuckArc?
-    /// Why the switchover has not come yet: `initial_bytes`, `downtime_limit`, `gate`.
+    /// Why the switchover has not come yet: `SwitchoverDecision.blockedBy`.
     package let switchoverBlockedBy: [String]
     /// Whether a cancel would be accepted now.
     package let isCancellable: Bool
@@ -36,6 +36,8 @@ package struct JobProgress: Hashable, Sendable {
     package var bytesPerSecond: UInt64 = 0
     package var iterations: UInt64 = 0
     package var expectedDowntimeNanoseconds: UInt64?
+    /// The part of it that SETs take, as earlier jobs of these drivers measured; nil when none did.
+    package var setNanoseconds: UInt64?
 
     package init() {}
 }
@@ -56,7 +58,7 @@ package struct StuckArc: Hashable, Sendable {
 }
 
 /// A device as a reader sees it.
-package struct DeviceView: Sendable {
+package struct DeviceView: Hashable, Sendable {
     package let record: DeviceRecord
     /// The open session, if there is one.
     package let session: SessionRecord?

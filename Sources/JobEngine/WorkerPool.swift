@@ -2,25 +2,32 @@ internal import Dispatch
 internal import MigrationCore
 internal import Synchronization
 
-/// The threads that jobs block: N serial queues without a target, leased one at a time.
+/// The threads that jobs block: N serial queues without a target, leased one for each device.
 ///
 /// Concurrent queues, and serial ones that target one, starve on Linux while their work blocks
-/// (docs/decisions/0004). A job has a worker to itself until it ends, so a stuck ioctl blocks nobody
-/// else.
+/// (docs/decisions/0004). A job has its workers to itself until it ends, so a stuck ioctl blocks
+/// nobody else. Those who wait have workers in the order they came, but one that needs few may pass
+/// one that needs more than are free.
 final class WorkerPool: Sendable {
-    /// A job's hold on a worker, from its first step to its end.
+    /// A job's hold on its workers, from its first step to its end.
     struct Lease: Sendable {
-        fileprivate let index: Int
-        let queue: DispatchQueue
+        fileprivate let indices: [Int]
+        let crew: Crew
     }
 
-    /// Told once: with a worker, or with nil when the job was withdrawn before it had one.
+    /// Told once: with workers, or with nil when the job was withdrawn before it had them.
     typealias Answer = @Sendable (Lease?) -> Void
+
+    private struct Waiting: Sendable {
+        let job: JobID
+        let count: Int
+        let answer: Answer
+    }
 
     private struct State {
         var free: [Int]
         /// Who waits for a worker, in the order they came.
-        var waiting: [(job: JobID, answer: Answer)] = []
+        var waiting: [Waiting] = []
         /// Places reserved, waiting or working.
         var placesTaken = 0
     }
@@ -56,14 +63,16 @@ final class WorkerPool: Sendable {
     /// Gives back a place that came to nothing.
     func giveBackPlace() { state.withLock { $0.placesTaken -= 1 } }
 
-    /// Turns a reserved place into a worker, now or when one is free.
-    func lease(for job: JobID, _ answer: @escaping Answer) {
-        let index: Int? = state.withLock { state in
-            if let index = state.free.popLast() { return index }
-            state.waiting.append((job, answer))
+    /// Turns a reserved place into so many workers, now or when they are free.
+    ///
+    /// `count` is at most ``workerCount``.
+    func lease(_ count: Int, for job: JobID, _ answer: @escaping Answer) {
+        let indices: [Int]? = state.withLock { state in
+            if let indices = Self.take(count, &state.free) { return indices }
+            state.waiting.append(Waiting(job: job, count: count, answer: answer))
             return nil
         }
-        if let index { answer(lease(of: index)) }
+        if let indices { answer(lease(of: indices)) }
     }
 
     /// Ends a job's wait for a worker; false when it does not wait.
@@ -78,16 +87,33 @@ final class WorkerPool: Sendable {
         return answer != nil
     }
 
-    /// Gives a worker back; the one who waits longest has it next.
+    /// Gives workers back; those who wait and for whom there are enough now have them next.
     func release(_ lease: Lease) {
-        let next: Answer? = state.withLock { state in
+        let next: [(answer: Answer, indices: [Int])] = state.withLock { state in
             state.placesTaken -= 1
-            guard state.waiting.isEmpty else { return state.waiting.removeFirst().answer }
-            state.free.append(lease.index)
-            return nil
+            state.free += lease.indices.reversed()
+            var next: [(answer: Answer, indices: [Int])] = []
+            var waiting: [Waiting] = []
+            for one in state.waiting {
+                if let indices = Self.take(one.count, &state.free) {
+                    next.append((one.answer, indices))
+                } else {
+                    waiting.append(one)
+                }
+            }
+            state.waiting = waiting
+            return next
         }
-        next?(lease)
+        for (answer, indices) in next { answer(self.lease(of: indices)) }
     }
 
-    private func lease(of index: Int) -> Lease { Lease(index: index, queue: queues[index]) }
+    private static func take(_ count: Int, _ free: inout [Int]) -> [Int]? {
+        guard free.count >= count else { return nil }
+        defer { free.removeLast(count) }
+        return free.suffix(count).reversed()
+    }
+
+    private func lease(of indices: [Int]) -> Lease {
+        Lease(indices: indices, crew: Crew(queues: indices.map { queues[$0] }))
+    }
 }

@@ -16,10 +16,26 @@ struct ChangeRows {
 
     private let jobs: [JobRow]
     private let journal: [NamedRow]
+    private let decisions: [(job: JobID, decision: Decision)]
     private let sessions: [NamedRow]
     private let images: [NamedRow]
     private let deletedImages: [String]
     private let events: [String]
+    private let setDurations: [NamedRow]
+
+    /// What of a job's journal can stand in it only alone.
+    private enum Decision: String {
+        case commit
+        case abort
+
+        init?(_ line: JournalEntry.Line) {
+            switch line {
+            case .commit: self = .commit
+            case .abort: self = .abort
+            default: return nil
+            }
+        }
+    }
 
     init(_ change: StoreChange) throws(Problem) {
         jobs = try change.jobs.map { job throws(Problem) in
@@ -28,6 +44,9 @@ struct ChangeRows {
         journal = try change.journal.map { line throws(Problem) in
             let body = try RecordText.encode(line.entry, of: "journal of job \(line.job)")
             return NamedRow(id: line.job.text, body: body)
+        }
+        decisions = change.journal.compactMap { line in
+            Decision(line.entry.line).map { (line.job, $0) }
         }
         sessions = try change.sessions.map { session throws(Problem) in
             let body = try RecordText.encode(session, of: "session \(session.id)")
@@ -41,6 +60,13 @@ struct ChangeRows {
         events = try change.events.map { event throws(Problem) in
             try RecordText.encode(event, of: "event")
         }
+        setDurations = try change.setDurations.map { duration throws(Problem) in
+            let from = duration.arc.from?.name ?? ""
+            return NamedRow(
+                id: "\(duration.driver) \(from) \(duration.arc.to.name)",
+                body: try RecordText.encode(duration, of: "duration of a SET")
+            )
+        }
     }
 
     /// Writes everything; for within a transaction.
@@ -48,9 +74,11 @@ struct ChangeRows {
     /// Jobs come first, their journal refers to them.
     func write(to connection: Database) throws {
         try writeJobs(to: connection)
+        try writeDecisions(to: connection)
         try writeJournal(to: connection)
         try write(sessions, to: "session", connection)
         try write(images, to: "image", connection)
+        try write(setDurations, to: "set_duration", connection)
         for id in deletedImages {
             try connection.cachedStatement(sql: "DELETE FROM image WHERE id = ?")
                 .execute(arguments: [id])
@@ -77,6 +105,30 @@ struct ChangeRows {
                     row.job.state.isTerminal, row.body,
                 ]
             )
+        }
+    }
+
+    /// The first decision of a job stands; the same one again changes nothing.
+    private func writeDecisions(to connection: Database) throws {
+        for (job, decision) in decisions {
+            let statement = try connection.cachedStatement(
+                sql: """
+                    INSERT INTO decision (job, decision)
+                    SELECT ordinal, ? FROM job WHERE id = ?
+                    ON CONFLICT (job) DO UPDATE SET decision = decision RETURNING decision
+                    """
+            )
+            let stands = try String.fetchOne(statement, arguments: [decision.rawValue, job.text])
+            guard stands == decision.rawValue else { throw Self.refusal(decision, of: job) }
+        }
+    }
+
+    private static func refusal(_ decision: Decision, of job: JobID) -> Problem {
+        switch decision {
+        case .abort:
+            Problem(.jobCommitted, "The commit of job \(job) is in the store: it stands.")
+        case .commit:
+            Problem(.cancelled, "The abort of job \(job) is in the store: no commit follows it.")
         }
     }
 

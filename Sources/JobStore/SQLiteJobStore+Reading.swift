@@ -62,6 +62,16 @@ extension SQLiteJobStore {
         return readable(Job.self, rows) { "job \($0.name)" }
     }
 
+    package func unresolvedJobs() throws(Problem) -> [Job] {
+        let rows = try rows(
+            """
+            SELECT ordinal, id AS name, body FROM job
+            WHERE state = 'indeterminate' ORDER BY ordinal
+            """
+        )
+        return readable(Job.self, rows) { "job \($0.name)" }
+    }
+
     /// Lines of a job's journal in order, damaged ones as `unreadable`; empty for a job that is not
     /// there.
     package func journal(
@@ -77,7 +87,7 @@ extension SQLiteJobStore {
             """,
             [job.text, sequence, max(0, limit)]
         )
-        return rows.map { row in
+        let lines = rows.map { row in
             let record = "line \(row.ordinal) of the journal of job \(row.name)"
             let entry =
                 switch RecordText.decode(JournalEntry.self, from: row.body, of: record) {
@@ -86,6 +96,28 @@ extension SQLiteJobStore {
                 }
             return StoredJournalEntry(sequence: row.ordinal, entry: entry)
         }
+        guard lines.count < limit, let lost = try lostLine(of: job, after: sequence) else {
+            return lines
+        }
+        return lines + [lost]
+    }
+
+    /// Stands behind the last line of a job that had not ended when the end of the log was lost.
+    private func lostLine(
+        of job: JobID,
+        after sequence: Int64
+    ) throws(Problem) -> StoredJournalEntry? {
+        guard let lostLog else { return nil }
+        let rows = try rows(
+            """
+            SELECT coalesce(max(sequence), 0) + 1 AS ordinal, id AS name, '' AS body
+            FROM job LEFT JOIN journal ON job.ordinal = journal.job
+            WHERE job.id = ? AND job.finished = 0 GROUP BY job.ordinal
+            """,
+            [job.text]
+        )
+        guard let next = rows.first?.ordinal, next > sequence else { return nil }
+        return StoredJournalEntry(sequence: next, entry: standIn(for: lostLog))
     }
 
     /// What a reader gets for a line that cannot be read.
@@ -109,6 +141,11 @@ extension SQLiteJobStore {
     package func images() throws(Problem) -> [ImageRecord] {
         let rows = try rows("SELECT ordinal, id AS name, body FROM image ORDER BY ordinal DESC")
         return readable(ImageRecord.self, rows) { "image \($0.name)" }
+    }
+
+    package func setDurations() throws(Problem) -> [SetDuration] {
+        let rows = try rows("SELECT 0 AS ordinal, id AS name, body FROM set_duration ORDER BY id")
+        return readable(SetDuration.self, rows) { "duration of \($0.name)" }
     }
 
     /// Events in order, with their sequence numbers.

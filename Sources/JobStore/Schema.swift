@@ -49,6 +49,19 @@ enum Schema {
         ) STRICT;
         """
 
+    private static let second = """
+        -- Which of a job's two decisions came first; the other one is refused.
+        CREATE TABLE decision (
+            job INTEGER NOT NULL PRIMARY KEY REFERENCES job (ordinal) ON DELETE CASCADE,
+            decision TEXT NOT NULL
+        ) STRICT;
+
+        CREATE TABLE set_duration (
+            id TEXT NOT NULL PRIMARY KEY,
+            body TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+
     private static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { connection in
@@ -58,21 +71,31 @@ enum Schema {
                 arguments: [newStoreID()]
             )
         }
+        migrator.registerMigration("2") { connection in try connection.execute(sql: second) }
         return migrator
     }
 
     /// Makes or upgrades the tables, and returns the store's id.
-    static func bringUpToDate(_ database: DatabasePool) throws -> String {
-        let migrator = migrator
-        if try database.read({ try migrator.hasBeenSuperseded($0) }) {
-            throw DatabaseError(message: "it was written by a newer ferryd: start that one")
-        }
+    @discardableResult
+    static func bringUpToDate(_ database: some DatabaseWriter) throws -> String {
         try migrator.migrate(database)
         let id = try database.read {
             try String.fetchOne($0, sql: "SELECT value FROM meta WHERE key = 'store_id'")
         }
         guard let id else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
         return id
+    }
+
+    /// Sees that a file that is there has our tables, and is of no newer ferryd.
+    ///
+    /// A store is only ever made whole, so one without tables has lost them.
+    static func check(_ connection: Database) throws {
+        guard try connection.tableExists("grdb_migrations"),
+            try !migrator.appliedIdentifiers(connection).isEmpty
+        else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "its tables are missing") }
+        if try migrator.hasBeenSuperseded(connection) {
+            throw DatabaseError(message: "it was written by a newer ferryd: start that one")
+        }
     }
 
     static func forgetEvents(_ connection: Database, butTheLast limit: Int) throws {

@@ -9,10 +9,21 @@ extension APIResponse {
         status: Int = 200,
         headers: [(name: String, value: String)] = []
     ) throws(Problem) -> Self {
+        .document(text: try text(of: document), status: status, headers: headers)
+    }
+
+    /// The text of a document with the status of success.
+    static func document(
+        text: [UInt8],
+        status: Int = 200,
+        headers: [(name: String, value: String)] = [],
+        form: AnswerForm? = nil
+    ) -> Self {
         Self(
             status: status,
             headers: contentHeaders("application/json") + headers,
-            body: try text(of: document)
+            body: text,
+            form: form
         )
     }
 
@@ -21,11 +32,12 @@ extension APIResponse {
         var texts: [[UInt8]] = []
         texts.reserveCapacity(items.count)
         for item in items { texts.append(try text(of: item)) }
-        return Self(
-            status: 200,
-            headers: contentHeaders("application/json"),
-            body: JSONWriter.list(items: texts, nextCursor: nextCursor)
-        )
+        return .page(of: texts, nextCursor: nextCursor)
+    }
+
+    /// One page of a list whose items are texts already.
+    static func page(of texts: [[UInt8]], nextCursor: String?) -> Self {
+        .document(text: JSONWriter.list(items: texts, nextCursor: nextCursor))
     }
 
     /// Success without a document.
@@ -53,7 +65,7 @@ extension APIResponse {
         }
     }
 
-    private static func text(of document: some Encodable) throws(Problem) -> [UInt8] {
+    static func text(of document: some Encodable) throws(Problem) -> [UInt8] {
         do throws(JSONProblem) {
             return try JSONWriter.encode(document)
         } catch {

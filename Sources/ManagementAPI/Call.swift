@@ -3,28 +3,25 @@ internal import MigrationCore
 /// A request that was understood as far as its endpoint can tell: routed, decoded, its parameters
 /// known, its body of an accepted type.
 struct Call: Sendable {
-    let endpoint: Endpoint
-    let query: QueryParameters
     let caller: Caller
-    private let pathVariable: String
+    private let target: RoutedTarget
     private let body: [UInt8]
+    /// The entity tag of `If-Match`, as it came.
+    let ifMatch: String?
 
-    init(_ request: APIRequest) throws(Problem) {
-        let segments = try PercentDecoding.segments(of: request.rawPath)
-        let (endpoint, pathVariable) = try Self.endpoint(for: request.method, segments)
-        self.endpoint = endpoint
-        self.pathVariable = pathVariable
-        self.query = try QueryParameters(
-            rawQuery: request.rawQuery,
-            allowed: endpoint.route.query
-        )
+    init(_ request: APIRequest, _ targets: TargetMemo) throws(Problem) {
+        self.target = try targets.target(of: request)
         self.caller = request.caller
-        self.body = try Self.acceptedBody(of: request, endpoint.route.body)
+        self.ifMatch = request.header("if-match")
+        self.body = try Self.acceptedBody(of: request, target.body)
     }
+
+    var endpoint: Endpoint { target.endpoint }
+    var query: QueryParameters { target.query }
 
     /// The name in the path; `not-found` when nothing could ever have it.
     func id<Kind>(of noun: String) throws(Problem) -> Identifier<Kind> {
-        guard let id = Identifier<Kind>(pathVariable) else {
+        guard let id = Identifier<Kind>(target.pathVariable) else {
             throw Problem(.notFound, "There is no \(noun) of this name.")
         }
         return id
@@ -33,32 +30,6 @@ struct Call: Sendable {
     func decodedBody<Document: Decodable>(_ type: Document.Type) throws(Problem) -> Document {
         try RequestBody.decode(type, from: body)
     }
-
-    private static func endpoint(
-        for method: String,
-        _ segments: [String]
-    ) throws(Problem) -> (Endpoint, String) {
-        // HEAD is GET whose body the transport keeps back.
-        let wanted = method == "HEAD" ? Route.Method.get.rawValue : method
-        var allowed: [String] = []
-        for (endpoint, route) in table {
-            guard let pathVariable = route.template.match(segments) else { continue }
-            if route.method.rawValue == wanted { return (endpoint, pathVariable) }
-            allowed.append(route.method.rawValue)
-        }
-        guard !allowed.isEmpty else {
-            throw Problem(.notFound, "There is no resource at this path.")
-        }
-        if allowed.contains(Route.Method.get.rawValue) { allowed.append("HEAD") }
-        var problem = Problem(
-            .methodNotAllowed,
-            "This resource does not take \(method.prefix(32))."
-        )
-        problem.facts.allow = allowed.sorted()
-        throw problem
-    }
-
-    private static let table = Endpoint.allCases.map { ($0, $0.route) }
 
     private static func acceptedBody(
         of request: APIRequest,

@@ -13,6 +13,9 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case getJob
     case cancelJob
     case switchOverJob
+    case resolveJob
+    case getJobLimits
+    case changeJobLimits
     case listJournal
     case listImages
     case getImage
@@ -38,6 +41,7 @@ package struct Route: Sendable {
     package enum Method: String, Sendable {
         case get = "GET"
         case post = "POST"
+        case put = "PUT"
         case delete = "DELETE"
     }
 
@@ -74,7 +78,9 @@ extension Endpoint {
         case .getReadiness: Route(.get, "/readyz", refusals: [503])
         case .listDevices, .getDevice, .probeDevice: deviceRoute
         case .listSessions, .openSession, .getSession, .closeSession: sessionRoute
-        case .listJobs, .createJob, .getJob, .cancelJob, .switchOverJob, .listJournal: jobRoute
+        case .listJobs, .createJob, .getJob, .cancelJob, .switchOverJob, .resolveJob,
+            .getJobLimits, .changeJobLimits, .listJournal:
+            jobRoute
         case .listImages, .getImage, .deleteImage: imageRoute
         }
     }
@@ -129,6 +135,22 @@ extension Endpoint {
             Route(.get, "/v1/jobs/{id}", query: ["after_generation", "wait"], refusals: [404])
         case .cancelJob: jobAction("cancel")
         case .switchOverJob: jobAction("switchover")
+        case .resolveJob:
+            Route(
+                .post,
+                "/v1/jobs/{id}/resolve",
+                body: .required,
+                success: 202,
+                refusals: [404, 409, 415, 422]
+            )
+        case .getJobLimits: Route(.get, "/v1/jobs/{id}/limits", refusals: [404])
+        case .changeJobLimits:
+            Route(
+                .put,
+                "/v1/jobs/{id}/limits",
+                body: .required,
+                refusals: [404, 409, 412, 415, 422, 428]
+            )
         case .listJournal:
             Route(.get, "/v1/jobs/{id}/journal", query: ["after", "limit"], refusals: [404])
         default: Route(.get, "/v1/jobs", query: Page.parameters)

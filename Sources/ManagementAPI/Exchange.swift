@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// A request as the transport hands it over: bounded, but nothing of it believed yet.
 package struct APIRequest: Sendable {
     package let method: String
@@ -42,11 +44,39 @@ package struct APIResponse: Sendable {
     package let status: Int
     package let headers: [(name: String, value: String)]
     package let body: [UInt8]
+    /// Where the transport keeps what it makes of the answer; nil for one that is given once.
+    package let form: AnswerForm?
 
-    package init(status: Int, headers: [(name: String, value: String)], body: [UInt8]) {
+    package init(
+        status: Int,
+        headers: [(name: String, value: String)],
+        body: [UInt8],
+        form: AnswerForm? = nil
+    ) {
         self.status = status
         self.headers = headers
         self.body = body
+        self.form = form
+    }
+}
+
+/// A place beside an answer that is given again and again, for what a transport makes of it.
+///
+/// It goes when the answer does.
+package final class AnswerForm: Sendable {
+    /// Guards the form that was made first.
+    ///
+    /// A leaf.
+    private let made = Mutex<(any AnyObject & Sendable)?>(nil)
+
+    package init() {}
+
+    /// The form of this type, made when there is none yet.
+    package func form<Form: AnyObject & Sendable>(orMake make: () -> Form?) -> Form? {
+        if let known = made.withLock({ $0 }) as? Form { return known }
+        let form = make()
+        made.withLock { $0 = form }
+        return form
     }
 }
 

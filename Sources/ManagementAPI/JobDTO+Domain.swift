@@ -10,7 +10,7 @@ extension JobDTO {
             kind: job.spec.work.kind.rawValue,
             state: job.state.name,
             generation: Int64(bytes: job.generation),
-            limits: JobLimitsDTO(job.spec.limits),
+            limits: JobLimitsDTO(job.limits),
             switchover: SwitchoverDTO(view),
             mayRun: job.mayRun.rawValue,
             cancellable: view.isCancellable,
@@ -25,10 +25,17 @@ extension JobDTO {
         phaseTimes = job.phaseTimes.map(PhaseTimeDTO.init)
         stuckIn = view.stuckIn.map(StuckArcDTO.init)
         warnings = job.warnings
+        if case .indeterminate = job.state { warnings.append(Self.wayOut(of: job.id)) }
         error = job.state.problem.map { ProblemDTO($0, instance: "/v1/jobs/\(job.id.text)") }
         labels = job.spec.labels
         startedAt = job.startedAt?.rfc3339
         finishedAt = job.finishedAt?.rfc3339
+    }
+
+    /// An indeterminate job keeps its devices until a person says what is to become of them.
+    private static func wayOut(of id: JobID) -> String {
+        "The job keeps its devices: resolve it (POST /v1/jobs/\(id)/resolve) to say who may run and to "
+            + "free them."
     }
 }
 
@@ -37,7 +44,9 @@ extension JobLimitsDTO {
         self.init(
             bandwidthBytesPerSecond: limits.bandwidthBytesPerSecond.map(Int64.init(bytes:)),
             downtimeMs: Int64(clamping: limits.downtimeMilliseconds),
-            completionTimeoutS: Int64(clamping: limits.completionTimeoutSeconds)
+            completionTimeoutS: Int64(clamping: limits.completionTimeoutSeconds),
+            progressTimeoutS: limits.progressTimeoutSeconds.map(Int64.init(clamping:)),
+            onTimeout: limits.onTimeout.rawValue
         )
     }
 }
@@ -76,12 +85,13 @@ extension JobProgressDTO {
             )
             expectedDowntimeMs = sampled.expectedDowntimeNanoseconds
                 .map(Int64.init(millisecondsOf:))
+            expectedSetMs = sampled.setNanoseconds.map(Int64.init(millisecondsOf:))
         } else if transferred > 0 || actual != nil {
             self.init(
                 sentBytes: transferred,
                 remainingBytes: 0,
                 rateBytesPerSecond: 0,
-                iterations: 0
+                iterations: Int64(bytes: view.job.roundCount ?? 0)
             )
         } else {
             return nil

@@ -12,10 +12,13 @@ extension JobSpec {
                 try RequestField.identifier(id, at: "/id")
             },
             work: try Self.work(request, kind),
-            limits: try request.limits.map(Limits.init) ?? Limits(),
+            limits: try request.limits.map { limits throws(Problem) in
+                try Limits(limits, at: "/limits")
+            } ?? Limits(),
             switchoverMode: try request.switchover?.mode.map { mode throws(Problem) in
                 try RequestField.value(mode, at: "/switchover/mode")
             } ?? .auto,
+            hasNoPeerMappings: request.noP2pMappings ?? false,
             labels: try Self.labels(request.labels ?? [:])
         )
         try Self.refuseRepetition(in: request.devices, of: kind)
@@ -60,6 +63,7 @@ extension JobSpec {
             ("accept_copy", request.acceptCopy != nil, [.restore]),
             ("discard_target_content", request.discardTargetContent != nil, [.restore, .migrate]),
             ("switchover", request.switchover != nil, [.migrate]),
+            ("no_p2p_mappings", request.noP2pMappings != nil, [.save, .restore, .migrate]),
         ]
         for field in fields where field.isGiven && !field.kinds.contains(kind) {
             throw RequestField.problem(
@@ -67,17 +71,28 @@ extension JobSpec {
                 "A \(kind.rawValue) does not take \(field.name)."
             )
         }
-        guard let limits = request.limits, kind == .restore || kind == .reset else { return }
-        if limits.downtimeMs != nil {
-            throw RequestField.problem(
-                at: "/limits/downtime_ms",
-                "A \(kind.rawValue) does not take downtime_ms."
-            )
+        if let limits = request.limits {
+            try refuseForeignFields(of: limits, for: kind, at: "/limits")
         }
-        if limits.bandwidthBytesPerSecond != nil {
+    }
+
+    /// Limits that only kinds with a pre-copy have.
+    static func refuseForeignFields(
+        of limits: JobRequestLimitsDTO,
+        for kind: JobKind,
+        at pointer: String
+    ) throws(Problem) {
+        guard kind == .restore || kind == .reset else { return }
+        let fields: [(name: String, isGiven: Bool)] = [
+            ("downtime_ms", limits.downtimeMs != nil),
+            ("bandwidth_bytes_per_second", limits.bandwidthBytesPerSecond != nil),
+            ("progress_timeout_s", limits.progressTimeoutS != nil),
+            ("on_timeout", limits.onTimeout == OnTimeout.switchOver.rawValue),
+        ]
+        for field in fields where field.isGiven {
             throw RequestField.problem(
-                at: "/limits/bandwidth_bytes_per_second",
-                "A \(kind.rawValue) does not take bandwidth_bytes_per_second."
+                at: "\(pointer)/\(field.name)",
+                "A \(kind.rawValue) has no pre-copy and does not take this."
             )
         }
     }
@@ -96,23 +111,33 @@ extension JobSpec {
 }
 
 extension JobSpec.Limits {
-    fileprivate init(_ request: JobRequestLimitsDTO) throws(Problem) {
+    /// `pointer` is where the limits stand in the request.
+    init(_ request: JobRequestLimitsDTO, at pointer: String) throws(Problem) {
         self.init()
-        if let rate = request.bandwidthBytesPerSecond {
-            try RequestField.require(
-                rate,
-                in: 4096...Int64.max,
-                at: "/limits/bandwidth_bytes_per_second"
-            )
-            bandwidthBytesPerSecond = UInt64(rate)
+        let take = {
+            (number: Int64?, range: ClosedRange<Int64>, name: String)
+                throws(Problem) -> UInt64? in
+            guard let number else { return nil }
+            try RequestField.require(number, in: range, at: "\(pointer)/\(name)")
+            return UInt64(number)
         }
-        if let downtime = request.downtimeMs {
-            try RequestField.require(downtime, in: 1...3_600_000, at: "/limits/downtime_ms")
-            downtimeMilliseconds = UInt64(downtime)
-        }
-        if let timeout = request.completionTimeoutS {
-            try RequestField.require(timeout, in: 1...604_800, at: "/limits/completion_timeout_s")
-            completionTimeoutSeconds = UInt64(timeout)
+        bandwidthBytesPerSecond = try take(
+            request.bandwidthBytesPerSecond,
+            4096...Int64.max,
+            "bandwidth_bytes_per_second"
+        )
+        downtimeMilliseconds =
+            try take(request.downtimeMs, 1...3_600_000, "downtime_ms") ?? downtimeMilliseconds
+        completionTimeoutSeconds =
+            try take(request.completionTimeoutS, 1...604_800, "completion_timeout_s")
+            ?? completionTimeoutSeconds
+        progressTimeoutSeconds = try take(
+            request.progressTimeoutS,
+            1...604_800,
+            "progress_timeout_s"
+        )
+        if let onTimeout = request.onTimeout {
+            self.onTimeout = try RequestField.value(onTimeout, at: "\(pointer)/on_timeout")
         }
     }
 }

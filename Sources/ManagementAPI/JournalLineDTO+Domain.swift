@@ -23,7 +23,9 @@ extension JournalLineDTO {
             self.problem = ProblemDTO(problem, instance: instance)
         case .abort(let problem): self.problem = ProblemDTO(problem, instance: instance)
         case .finished(let state): self.state = state
-        case .recovered(let note): self.note = note
+        case .recovered(let note), .switchoverForced(let note): self.note = note
+        case .limitsChanged(let limits): self.limits = JobLimitsDTO(limits)
+        case .resolved(let mayRun): self.mayRun = mayRun.rawValue
         case .unreadable(let reason): self.note = reason
         }
     }
@@ -48,6 +50,9 @@ extension JournalEntry.Line {
         case .failed: "failed"
         case .cancelRequested: "cancel_requested"
         case .switchoverRequested: "switchover_requested"
+        case .switchoverForced: "switchover_forced"
+        case .limitsChanged: "limits_changed"
+        case .resolved: "resolved"
         case .abort: "abort"
         case .commit: "commit"
         case .finished: "finished"

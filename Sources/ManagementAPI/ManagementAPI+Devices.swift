@@ -1,27 +1,31 @@
-internal import APISchema
 internal import JobEngine
 internal import MigrationCore
 
 extension ManagementAPI {
     func listDevices(_ call: Call) throws(Problem) -> Outcome {
         let page = try Page(of: "devices", call.query)
-        return .blocking { [engine] () throws(Problem) in
-            let devices = try page.cut(engine.devices()) { $0.record.id.text }
-            return try page.response(devices, id: { $0.record.id.text }, document: DeviceDTO.init)
+        return .blocking { [self] () throws(Problem) in
+            let shown = try engine.devices { all throws(Problem) in
+                try page.cut(all) { $0.id.text }
+            }
+            return try page.response(shown, devices)
         }
     }
 
     func getDevice(_ call: Call) throws(Problem) -> Outcome {
         let id: DeviceID = try call.id(of: "device")
-        return .blocking { [engine] () throws(Problem) in
-            try .document(DeviceDTO(engine.device(id)))
+        if let view = engine.rememberedDevice(id) {
+            return .ready(try devices.response(for: view))
+        }
+        return .blocking { [self] () throws(Problem) in
+            try devices.response(for: engine.device(id))
         }
     }
 
     func probeDevice(_ call: Call) throws(Problem) -> Outcome {
         let id: DeviceID = try call.id(of: "device")
-        return .blocking { [engine] () throws(Problem) in
-            try .document(DeviceDTO(engine.probe(id)))
+        return .blocking { [self] () throws(Problem) in
+            try devices.response(for: engine.probe(id))
         }
     }
 }

@@ -1,16 +1,15 @@
-internal import APISchema
 internal import JobEngine
 internal import MigrationCore
 
 extension ManagementAPI {
     func listImages(_ call: Call) throws(Problem) -> Outcome {
         let page = try Page(of: "images", call.query)
-        let images = try page.cut(engine.images()) { $0.id.text }
-        return .ready(try page.response(images, id: { $0.id.text }, document: ImageDTO.init))
+        let shown = try page.cut(engine.images()) { $0.id.text }
+        return .ready(try page.response(shown, images))
     }
 
     func getImage(_ call: Call) throws(Problem) -> Outcome {
-        .ready(try .document(ImageDTO(engine.image(call.id(of: "image")))))
+        .ready(try images.response(for: engine.image(call.id(of: "image"))))
     }
 
     func deleteImage(_ call: Call) throws(Problem) -> Outcome {

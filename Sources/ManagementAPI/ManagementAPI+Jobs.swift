@@ -9,24 +9,24 @@ extension ManagementAPI {
     func listJobs(_ call: Call) throws(Problem) -> Outcome {
         let page = try Page(of: "jobs", call.query)
         let last: JobID? = try page.lastID()
-        return .blocking { [engine] () throws(Problem) in
-            let jobs: [JobView]
+        return .blocking { [self] () throws(Problem) in
+            let shown: [JobView]
             do throws(Problem) {
-                jobs = try engine.jobs(before: last, limit: page.limit + 1)
+                shown = try engine.jobs(before: last, limit: page.limit + 1)
             } catch {
                 // A list is always there: what is missing is the job the cursor goes on from.
                 throw error.code == .notFound ? Page.staleCursor : error
             }
-            return try page.response(jobs, id: { $0.job.id.text }, document: JobDTO.init)
+            return try page.response(shown, jobs)
         }
     }
 
     func createJob(_ call: Call) throws(Problem) -> Outcome {
         let spec = try JobSpec(call.decodedBody(JobRequestDTO.self))
         let requestedBy = call.caller.name
-        return .blocking { [engine] () throws(Problem) in
+        return .blocking { [self] () throws(Problem) in
             let view = try engine.submit(spec, requestedBy: requestedBy)
-            return try Self.acceptedJob(view, isNew: true)
+            return try acceptedJob(view, isNew: true)
         }
     }
 
@@ -39,25 +39,25 @@ extension ManagementAPI {
         }
         guard let view = engine.recentJob(id) else {
             // Only the store may know it, so nothing changes it any more.
-            return .blocking { [engine] () throws(Problem) in try Self.job(engine.job(id)) }
+            return .blocking { [self] () throws(Problem) in try jobs.response(for: engine.job(id)) }
         }
         if let generation, seconds > 0, view.job.generation <= generation {
             return .whenChanged(id, after: generation, seconds: seconds)
         }
-        return .ready(try Self.job(view))
+        return .ready(try jobs.response(for: view))
     }
 
     func cancelJob(_ call: Call) throws(Problem) -> Outcome {
         let id: JobID = try call.id(of: "job")
-        return .blocking { [engine] () throws(Problem) in
-            try Self.acceptedJob(engine.cancel(id), isNew: false)
+        return .blocking { [self] () throws(Problem) in
+            try acceptedJob(engine.cancel(id), isNew: false)
         }
     }
 
     func switchOverJob(_ call: Call) throws(Problem) -> Outcome {
         let id: JobID = try call.id(of: "job")
-        return .blocking { [engine] () throws(Problem) in
-            try Self.acceptedJob(engine.switchOver(id), isNew: false)
+        return .blocking { [self] () throws(Problem) in
+            try acceptedJob(engine.switchOver(id), isNew: false)
         }
     }
 
@@ -73,14 +73,10 @@ extension ManagementAPI {
         }
     }
 
-    static func job(_ view: JobView) throws(Problem) -> APIResponse {
-        try .document(JobDTO(view))
-    }
-
-    static func acceptedJob(_ view: JobView, isNew: Bool) throws(Problem) -> APIResponse {
+    func acceptedJob(_ view: JobView, isNew: Bool) throws(Problem) -> APIResponse {
         let location = ("Location", "/v1/jobs/\(view.job.id.text)")
-        return try .document(
-            JobDTO(view),
+        return .document(
+            text: try jobs.response(for: view).body,
             status: 202,
             headers: isNew ? [location, ("Retry-After", "1")] : []
         )

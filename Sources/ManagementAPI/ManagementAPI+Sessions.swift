@@ -5,10 +5,8 @@ internal import MigrationCore
 extension ManagementAPI {
     func listSessions(_ call: Call) throws(Problem) -> Outcome {
         let page = try Page(of: "sessions", call.query)
-        let sessions = try page.cut(engine.sessions()) { $0.id.text }
-        return .ready(
-            try page.response(sessions, id: { $0.id.text }, document: SessionDTO.init)
-        )
+        let shown = try page.cut(engine.sessions()) { $0.id.text }
+        return .ready(try page.response(shown, sessions))
     }
 
     func openSession(_ call: Call) throws(Problem) -> Outcome {
@@ -28,15 +26,15 @@ extension ManagementAPI {
     }
 
     func getSession(_ call: Call) throws(Problem) -> Outcome {
-        .ready(try .document(SessionDTO(engine.session(call.id(of: "session")))))
+        .ready(try sessions.response(for: engine.session(call.id(of: "session"))))
     }
 
     func closeSession(_ call: Call) throws(Problem) -> Outcome {
         let id: SessionID = try call.id(of: "session")
         let discardContent = try call.query.flag("discard_content")
-        return .blocking { [engine] () throws(Problem) in
-            try .document(
-                SessionDTO(engine.closeSession(id, discardContent: discardContent))
+        return .blocking { [self] () throws(Problem) in
+            try sessions.response(
+                for: engine.closeSession(id, discardContent: discardContent)
             )
         }
     }

@@ -1,11 +1,23 @@
+internal import APISchema
 package import JobEngine
 internal import MigrationCore
 
 /// The routes of the API over one engine.
 package final class ManagementAPI: Sendable {
     let engine: Engine
+    let devices: DocumentCache<DeviceView>
+    let sessions: DocumentCache<SessionRecord>
+    let jobs: DocumentCache<JobView>
+    let images: DocumentCache<ImageRecord>
+    private let targets = TargetMemo()
 
-    package init(engine: Engine) { self.engine = engine }
+    package init(engine: Engine) {
+        self.engine = engine
+        devices = DocumentCache(id: { $0.record.id.text }, document: { DeviceDTO($0) })
+        sessions = DocumentCache(id: { $0.id.text }, document: { SessionDTO($0) })
+        jobs = DocumentCache(id: { $0.job.id.text }, document: { JobDTO($0) })
+        images = DocumentCache(id: { $0.id.text }, document: { ImageDTO($0) })
+    }
 
     /// Answers a request by calling `reply` exactly once: at once on this thread for reads of
     /// memory, later from another for everything else.
@@ -15,9 +27,9 @@ package final class ManagementAPI: Sendable {
         to request: APIRequest,
         reply: @escaping @Sendable (APIResponse) -> Void
     ) {
-        let answer = PendingAnswer(instance: Self.instance(request.rawPath), send: reply)
+        let answer = PendingAnswer(rawPath: request.rawPath, send: reply)
         do throws(Problem) {
-            switch try outcome(of: Call(request)) {
+            switch try outcome(of: Call(request, targets)) {
             case .ready(let response): reply(response)
             case .blocking(let work): perform(work, answer)
             case .whenChanged(let id, let generation, let seconds):
@@ -46,16 +58,24 @@ package final class ManagementAPI: Sendable {
         }
     }
 
+    /// Shows a job to somebody who waited for it.
+    ///
+    /// Not on the thread that changed it: that is the job's own, and may be in its downtime.
     private func show(_ id: JobID, _ answer: PendingAnswer) {
-        if let view = engine.recentJob(id) {
-            answer.complete { () throws(Problem) in try Self.job(view) }
-        } else {
-            perform({ [self] () throws(Problem) in try Self.job(engine.job(id)) }, answer)
+        let work = { @Sendable [self] () throws(Problem) in
+            try jobs.response(for: engine.job(id))
+        }
+        do throws(Problem) {
+            try engine.perform { answer.complete(work) }
+        } catch {
+            // Whoever waited for a change is told of it even when much else is to be done.
+            guard let view = engine.recentJob(id) else { return answer.complete(work) }
+            answer.complete { () throws(Problem) in try jobs.response(for: view) }
         }
     }
 
     /// The path as it came, where it is fit to be repeated.
-    private static func instance(_ rawPath: String) -> String? {
+    fileprivate static func instance(_ rawPath: String) -> String? {
         let isPlain = rawPath.utf8.allSatisfy { (0x21...0x7E).contains($0) }
         return isPlain && rawPath.utf8.count <= 512 ? rawPath : nil
     }
@@ -63,14 +83,14 @@ package final class ManagementAPI: Sendable {
 
 /// The one answer a request waits for.
 private struct PendingAnswer: Sendable {
-    let instance: String?
+    let rawPath: String
     let send: @Sendable (APIResponse) -> Void
 
     func complete(_ work: () throws(Problem) -> APIResponse) {
         do throws(Problem) {
             send(try work())
         } catch {
-            send(.problem(error, instance: instance))
+            send(.problem(error, instance: ManagementAPI.instance(rawPath)))
         }
     }
 }

@@ -45,12 +45,11 @@ struct Page: Sendable {
     /// page.
     func response<Item>(
         _ items: [Item],
-        id: (Item) -> String,
-        document: (Item) -> some Encodable
+        _ documents: DocumentCache<Item>
     ) throws(Problem) -> APIResponse {
         let shown = items.prefix(limit)
-        let next = items.count > limit ? shown.last.map { "\(list).\(id($0))" } : nil
-        return try .page(of: shown.map(document), nextCursor: next)
+        let next = items.count > limit ? shown.last.map { "\(list).\(documents.id($0))" } : nil
+        return .page(of: try documents.texts(for: shown), nextCursor: next)
     }
 
     static let staleCursor = Problem(

@@ -1,11 +1,12 @@
 /// A path with at most one `{id}`: `/v1/devices/{id}/probe`.
 package struct PathTemplate: Sendable, CustomStringConvertible {
     package let description: String
-    private let segments: [Substring]
+    private let segments: [String]
 
     init(_ text: String) {
         self.description = text
         self.segments = text.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+            .map(String.init)
     }
 
     private static let variable = "{id}"

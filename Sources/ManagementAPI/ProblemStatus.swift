@@ -9,14 +9,17 @@ extension Problem.Code {
         case .notFound: 404
         case .methodNotAllowed: 405
         case .deviceBusy, .noSession, .sessionExists, .sessionBusy, .sessionHasContent, .jobExists,
-            .jobFinished, .jobCommitted, .notAwaitingSwitchover, .imageBusy, .imageNotReady,
+            .jobFinished, .jobCommitted, .notAwaitingSwitchover, .notIndeterminate, .imageBusy,
+            .imageNotReady,
             .copyNotAccepted, .targetHasContent, .contentLost, .deviceGone, .cancelled,
             .unplugRequested:
             409
+        case .preconditionFailed: 412
         case .payloadTooLarge: 413
         case .unsupportedMediaType: 415
         case .expectationFailed: 417
         case .invalidField, .notMigratable, .incompatible, .setUnsupported, .imageCorrupt: 422
+        case .preconditionRequired: 428
         case .headersTooLarge: 431
         // The daemon's own rights, not the caller's: those are `forbidden`.
         case .permissionDenied, .deviceFailed, .streamMismatch, .storeFailed, .storageFailed,
@@ -40,6 +43,8 @@ extension Problem.Code {
         case .forbidden: "The caller may not do this"
         case .expectationFailed: "The expectation cannot be met"
         case .headersTooLarge: "The request headers are too large"
+        case .preconditionRequired: "The request must say what it changes (If-Match)"
+        case .preconditionFailed: "What the request changes has changed meanwhile"
         case .deviceBusy: "The device is in use"
         case .noSession: "The device has no session it needs"
         case .sessionExists: "The device has a session already"
@@ -49,6 +54,7 @@ extension Problem.Code {
         case .jobFinished: "The job is finished"
         case .jobCommitted: "The job is past its commit"
         case .notAwaitingSwitchover: "The job is not waiting for a switchover"
+        case .notIndeterminate: "The job is not indeterminate"
         case .imageBusy: "A job uses the image"
         case .imageNotReady: "The image is not complete"
         case .copyNotAccepted: "The restore would make a copy"

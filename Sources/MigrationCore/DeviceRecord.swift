@@ -1,30 +1,37 @@
 /// What is known of one device of the host, without opening it.
+///
+/// Behind one reference, because lists of a thousand devices are copied and compared all the time
+/// and most devices are what they were: a copy costs a retain, and a record equals itself at once.
 package struct DeviceRecord: Hashable, Sendable {
-    package let id: DeviceID
-    package let backend: Backend
-    package let bus: Bus
-    /// The bus's own name of it: `0000:41:00.3`, a UUID, `0.0.1234`.
-    package let address: String
-    /// The driver bound to it, if any.
-    package var driver: String?
-    package var iommuGroup: String?
-    /// `/dev/vfio/devices/vfioN`, when the kernel has one for it.
-    package var cdevPath: String?
-    /// `/dev/vfio/<group>`.
-    package var groupPath: String?
-    package var vendorID: UInt32?
-    package var deviceID: UInt32?
-    package var subsystemVendorID: UInt32?
-    package var subsystemDeviceID: UInt32?
-    /// The NUMA node; nil when the kernel does not say.
-    package var numaNode: Int?
-    /// An mdev's parent, by the name of its directory.
-    package var parent: String?
-    package var mdevType: String?
-    /// The state debugfs shows, where the kernel has it; reading it opens nothing.
-    package var debugState: ReportedState?
-    package var support: MigrationSupport
-    package var simulation: SimulationFacts?
+    private var facts: Facts
+
+    private struct Fields: Hashable, Sendable {
+        let id: DeviceID
+        let backend: Backend
+        let bus: Bus
+        let address: String
+        var driver: String?
+        var iommuGroup: String?
+        var cdevPath: String?
+        var groupPath: String?
+        var vendorID: UInt32?
+        var deviceID: UInt32?
+        var subsystemVendorID: UInt32?
+        var subsystemDeviceID: UInt32?
+        var numaNode: Int?
+        var parent: String?
+        var mdevType: String?
+        var debugState: ReportedState?
+        var support: MigrationSupport
+        var simulation: SimulationFacts?
+    }
+
+    /// Never changes, so that whoever shares it may read it.
+    private final class Facts: Sendable {
+        let fields: Fields
+
+        init(_ fields: Fields) { self.fields = fields }
+    }
 
     package init(
         id: DeviceID,
@@ -33,11 +40,106 @@ package struct DeviceRecord: Hashable, Sendable {
         address: String,
         support: MigrationSupport = .unknown
     ) {
-        self.id = id
-        self.backend = backend
-        self.bus = bus
-        self.address = address
-        self.support = support
+        facts = Facts(
+            Fields(id: id, backend: backend, bus: bus, address: address, support: support)
+        )
+    }
+
+    package static func == (left: Self, right: Self) -> Bool {
+        left.facts === right.facts || left.facts.fields == right.facts.fields
+    }
+
+    package func hash(into hasher: inout Hasher) { facts.fields.hash(into: &hasher) }
+
+    private mutating func change(_ change: (inout Fields) -> Void) {
+        var fields = facts.fields
+        change(&fields)
+        facts = Facts(fields)
+    }
+
+    package var id: DeviceID { facts.fields.id }
+
+    package var backend: Backend { facts.fields.backend }
+
+    package var bus: Bus { facts.fields.bus }
+
+    /// The bus's own name of it: `0000:41:00.3`, a UUID, `0.0.1234`.
+    package var address: String { facts.fields.address }
+
+    /// The driver bound to it, if any.
+    package var driver: String? {
+        get { facts.fields.driver }
+        set { change { $0.driver = newValue } }
+    }
+
+    package var iommuGroup: String? {
+        get { facts.fields.iommuGroup }
+        set { change { $0.iommuGroup = newValue } }
+    }
+
+    /// `/dev/vfio/devices/vfioN`, when the kernel has one for it.
+    package var cdevPath: String? {
+        get { facts.fields.cdevPath }
+        set { change { $0.cdevPath = newValue } }
+    }
+
+    /// `/dev/vfio/<group>`.
+    package var groupPath: String? {
+        get { facts.fields.groupPath }
+        set { change { $0.groupPath = newValue } }
+    }
+
+    package var vendorID: UInt32? {
+        get { facts.fields.vendorID }
+        set { change { $0.vendorID = newValue } }
+    }
+
+    package var deviceID: UInt32? {
+        get { facts.fields.deviceID }
+        set { change { $0.deviceID = newValue } }
+    }
+
+    package var subsystemVendorID: UInt32? {
+        get { facts.fields.subsystemVendorID }
+        set { change { $0.subsystemVendorID = newValue } }
+    }
+
+    package var subsystemDeviceID: UInt32? {
+        get { facts.fields.subsystemDeviceID }
+        set { change { $0.subsystemDeviceID = newValue } }
+    }
+
+    /// The NUMA node; nil when the kernel does not say.
+    package var numaNode: Int? {
+        get { facts.fields.numaNode }
+        set { change { $0.numaNode = newValue } }
+    }
+
+    /// An mdev's parent, by the name of its directory.
+    package var parent: String? {
+        get { facts.fields.parent }
+        set { change { $0.parent = newValue } }
+    }
+
+    package var mdevType: String? {
+        get { facts.fields.mdevType }
+        set { change { $0.mdevType = newValue } }
+    }
+
+    /// The state debugfs shows, where the kernel has it; reading it opens nothing.
+    package var debugState: ReportedState? {
+        get { facts.fields.debugState }
+        set { change { $0.debugState = newValue } }
+    }
+
+    package var support: MigrationSupport {
+        get { facts.fields.support }
+        set { change { $0.support = newValue } }
+    }
+
+    package var simulation: SimulationFacts? {
+        get { facts.fields.simulation }
+        set { change { $0.simulation = newValue } }
     }
 
     /// The code that reaches the device.

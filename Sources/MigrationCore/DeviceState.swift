@@ -50,6 +50,21 @@ package enum DeviceState: UInt32, CaseIterable, Sendable {
     }
 }
 
+extension DeviceState {
+    /// The state a device with these flags is SET to when its set goes to this one; nil when the
+    /// step does not apply to it and is left out.
+    ///
+    /// A device without pre-copy stays in RUNNING while the others pre-copy.
+    package func effective(with flags: MigrationFlags) -> DeviceState? {
+        guard !flags.contains(.preCopy) else { return self }
+        return switch self {
+        case .preCopy: nil
+        case .preCopyP2P: .runningP2P
+        default: self
+        }
+    }
+}
+
 /// What a device says its state is.
 ///
 /// Kernels may expose new states after a failed SET, so an unknown number is a value, not an error.

@@ -18,6 +18,10 @@ package struct Job: Hashable, Sendable, Codable {
     package var warnings: [String]
     /// Quiescing SET to the last target device running, when it happened.
     package var actualDowntimeNanoseconds: UInt64?
+    /// The limits somebody gave it while it ran; nil while those of the request hold.
+    package var changedLimits: ChangedLimits?
+    /// How many rounds of pre-copy it made, as last written down.
+    package var roundCount: UInt64?
 
     package init(id: JobID, spec: JobSpec, requestedBy: String, createdAt: Timestamp) {
         self.id = id
@@ -30,6 +34,25 @@ package struct Job: Hashable, Sendable, Codable {
         self.devices = []
         self.mayRun = spec.work.hasSource ? .source : .nobody
         self.warnings = []
+    }
+}
+
+extension Job {
+    /// The limits that hold now.
+    package var limits: JobSpec.Limits { changedLimits?.limits ?? spec.limits }
+
+    /// Advances whenever the limits change; 1 for those of the request.
+    package var limitsRevision: UInt64 { changedLimits?.revision ?? 1 }
+}
+
+/// Limits that took the place of those a job was asked for with.
+package struct ChangedLimits: Hashable, Sendable, Codable {
+    package let limits: JobSpec.Limits
+    package let revision: UInt64
+
+    package init(limits: JobSpec.Limits, revision: UInt64) {
+        self.limits = limits
+        self.revision = revision
     }
 }
 
@@ -159,6 +182,11 @@ package struct JournalEntry: Hashable, Sendable, Codable {
         case failed(action: String, device: DeviceID?, arc: Problem.ArcNames?, problem: Problem)
         case cancelRequested
         case switchoverRequested
+        /// A limit in time asks for the switchover, as the job was told to (`on_timeout`).
+        case switchoverForced(reason: String)
+        case limitsChanged(JobSpec.Limits)
+        /// Somebody settled an indeterminate job: who may run.
+        case resolved(MayRun)
         /// From here on the source's content is the truth and COMMIT is refused.
         case abort(Problem)
         /// The commit record: from here on only the target may run.

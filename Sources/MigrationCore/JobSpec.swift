@@ -4,6 +4,9 @@ package struct JobSpec: Hashable, Sendable, Codable {
     package var work: Work
     package var limits: Limits
     package var switchoverMode: SwitchoverMode
+    /// Whether the client says that the devices of the set have no DMA mappings to each other's
+    /// memory, so that a set without P2P may move.
+    package var hasNoPeerMappings: Bool
     package var labels: [String: String]
 
     package init(
@@ -11,12 +14,14 @@ package struct JobSpec: Hashable, Sendable, Codable {
         work: Work,
         limits: Limits = Limits(),
         switchoverMode: SwitchoverMode = .auto,
+        hasNoPeerMappings: Bool = false,
         labels: [String: String] = [:]
     ) {
         self.id = id
         self.work = work
         self.limits = limits
         self.switchoverMode = switchoverMode
+        self.hasNoPeerMappings = hasNoPeerMappings
         self.labels = labels
     }
 
@@ -98,22 +103,80 @@ package struct JobSpec: Hashable, Sendable, Codable {
 
     /// The bounds of a job.
     ///
-    /// Every one ends at the commit attempt.
+    /// Every one ends at the commit attempt, and may be changed until then.
     package struct Limits: Hashable, Sendable, Codable {
         /// Caps pre-copy and is lifted at switchover; nil for no cap.
         package var bandwidthBytesPerSecond: UInt64?
         package var downtimeMilliseconds: UInt64
         package var completionTimeoutSeconds: UInt64
+        /// How long pre-copy may come no nearer to its end; nil for as long as it takes.
+        package var progressTimeoutSeconds: UInt64?
+        package var onTimeout: OnTimeout
 
         package init(
             bandwidthBytesPerSecond: UInt64? = nil,
             downtimeMilliseconds: UInt64 = 300,
-            completionTimeoutSeconds: UInt64 = 3600
+            completionTimeoutSeconds: UInt64 = 3600,
+            progressTimeoutSeconds: UInt64? = nil,
+            onTimeout: OnTimeout = .cancel
         ) {
             self.bandwidthBytesPerSecond = bandwidthBytesPerSecond
             self.downtimeMilliseconds = downtimeMilliseconds
             self.completionTimeoutSeconds = completionTimeoutSeconds
+            self.progressTimeoutSeconds = progressTimeoutSeconds
+            self.onTimeout = onTimeout
         }
+    }
+
+    /// What a limit in time does to the job that passes it.
+    package enum OnTimeout: String, CaseIterable, Hashable, Sendable, Codable {
+        /// It is called off.
+        case cancel
+        /// Pre-copy ends and the switchover comes, however long it will take.
+        case switchOver = "switch"
+        /// It goes on, with a warning.
+        case goOn = "continue"
+    }
+}
+
+/// Specs are stored, so what was added later has a value when it is not there.
+extension JobSpec {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            id: try container.decodeIfPresent(JobID.self, forKey: .id),
+            work: try container.decode(Work.self, forKey: .work),
+            limits: try container.decode(Limits.self, forKey: .limits),
+            switchoverMode: try container.decode(SwitchoverMode.self, forKey: .switchoverMode),
+            hasNoPeerMappings: try container.decodeIfPresent(
+                Bool.self,
+                forKey: .hasNoPeerMappings
+            ) ?? false,
+            labels: try container.decode([String: String].self, forKey: .labels)
+        )
+    }
+}
+
+extension JobSpec.Limits {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            bandwidthBytesPerSecond: try container.decodeIfPresent(
+                UInt64.self,
+                forKey: .bandwidthBytesPerSecond
+            ),
+            downtimeMilliseconds: try container.decode(UInt64.self, forKey: .downtimeMilliseconds),
+            completionTimeoutSeconds: try container.decode(
+                UInt64.self,
+                forKey: .completionTimeoutSeconds
+            ),
+            progressTimeoutSeconds: try container.decodeIfPresent(
+                UInt64.self,
+                forKey: .progressTimeoutSeconds
+            ),
+            onTimeout: try container.decodeIfPresent(JobSpec.OnTimeout.self, forKey: .onTimeout)
+                ?? .cancel
+        )
     }
 }
 
@@ -138,4 +201,9 @@ package enum JobPhase: String, CaseIterable, Hashable, Sendable, Codable {
     case commit
     case start
     case release
+}
+
+extension JobPhase {
+    /// The phases in which neither side runs.
+    package static let downtime: Set<JobPhase> = [.quiesce, .stopCopy, .load, .commit, .start]
 }

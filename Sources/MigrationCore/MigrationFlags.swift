@@ -42,3 +42,17 @@ package struct MigrationFlags: OptionSet, Hashable, Sendable {
         }
     }
 }
+
+extension MigrationFlags {
+    /// The flags a set of devices is driven by: pre-copy when one can, P2P only when all can.
+    ///
+    /// Without P2P in one of them no order is safe, and the barrier is left out for all.
+    package static func driving(_ devices: [MigrationFlags]) -> MigrationFlags {
+        guard var flags = devices.first else { return [] }
+        for device in devices.dropFirst() {
+            if device.contains(.preCopy) { flags.insert(.preCopy) }
+            if !device.contains(.p2p) { flags.remove(.p2p) }
+        }
+        return flags
+    }
+}

@@ -25,6 +25,8 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         case unsupportedMediaType = "unsupported-media-type"
         case forbidden = "forbidden"
         case expectationFailed = "expectation-failed"
+        case preconditionRequired = "precondition-required"
+        case preconditionFailed = "precondition-failed"
         case headersTooLarge = "headers-too-large"
         // The state of things.
         case deviceBusy = "device-busy"
@@ -36,6 +38,7 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         case jobFinished = "job-finished"
         case jobCommitted = "job-committed"
         case notAwaitingSwitchover = "not-awaiting-switchover"
+        case notIndeterminate = "not-indeterminate"
         case imageBusy = "image-busy"
         case imageNotReady = "image-not-ready"
         case copyNotAccepted = "copy-not-accepted"

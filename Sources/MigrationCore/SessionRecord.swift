@@ -19,6 +19,11 @@ package struct SessionRecord: Hashable, Sendable, Codable {
     package var closedAt: Timestamp?
     /// Why it ended, or what happened to its device or content: one sentence.
     package var note: String?
+    /// The image for which the device was stopped: it is where the content goes on from, and the
+    /// device itself must not run again beside it.
+    package var stoppedImage: ImageID?
+    /// The session whose address space the device joined.
+    package var joins: SessionID?
 
     package init(
         id: SessionID,

@@ -2,66 +2,54 @@ extension TransferMachine {
     /// The targets' way back to STOP behind a commit, because not all of them started.
     struct Stopping: Hashable, Sendable {
         let cause: Problem
-        var step: TransferStep
-        var remaining: [TransferStep]
-        var target: ContentFate
+        var steps: [TransferStep]
+        var mayRun = MayRun.nobody
     }
 
     /// Whatever becomes of the way back to STOP, the source never runs.
     mutating func beginStopping(_ cause: Problem, _ event: TransferEvent) {
-        if case .failed(_, .target, .known(.error)?) = event {
-            return finish(
-                .indeterminate(cause),
-                mayRun: .nobody,
-                source: .untouched,
-                target: .lost
-            )
-        }
+        if case .failed(let failure) = event { targetStates.callLost(after: failure) }
         let quiet = TransferStep(.start, .set(.target, .runningP2P))
         let stop = TransferStep(.start, .set(.target, .stop))
         // Down as up: none stops while another may still reach it.
         let isBarrierNeeded = plan.targetFlags.contains(.p2p) && targetStates.mayReachPeers
-        state = .stopping(
-            Stopping(
-                cause: cause,
-                step: isBarrierNeeded ? quiet : stop,
-                remaining: isBarrierNeeded ? [stop] : [],
-                target: fateOfTarget(after: event)
-            )
-        )
+        proceed(Stopping(cause: cause, steps: isBarrierNeeded ? [quiet, stop] : [stop]))
     }
 
     mutating func continueStopping(_ stopping: Stopping, _ event: TransferEvent) {
         var stopping = stopping
-        note(stopping.step.action, event)
-        var mayRun = MayRun.nobody
+        let step = stopping.steps.removeFirst()
+        note(step.action, event)
         if let problem = event.problem {
-            var reported: ReportedState?
-            if case .failed(_, _, let state) = event { reported = state }
             warnings.append(problem.detail)
-            if fateOfTarget(after: event) == .lost { stopping.target = .lost }
-            if reported == .known(.error) {
-                stopping.remaining = []
-            } else if stopping.remaining.isEmpty, reported != .known(.stop) {
-                mayRun = .unknown
-                if stopping.target != .lost { stopping.target = .uncertain }
-            }
+            if case .failed(let failure) = event { targetStates.callLost(after: failure) }
+            if stopping.steps.isEmpty { didNotStop(&stopping, event) }
         }
-        if let next = stopping.remaining.first {
-            stopping.step = next
-            stopping.remaining.removeFirst()
-            state = .stopping(stopping)
-        } else {
-            finish(
-                .indeterminate(stopping.cause),
-                mayRun: mayRun,
-                source: .untouched,
-                target: stopping.target
-            )
+        proceed(stopping)
+    }
+
+    /// Devices that do not say STOP after the last try may run on.
+    private mutating func didNotStop(_ stopping: inout Stopping, _ event: TransferEvent) {
+        guard case .failed(let failure) = event else { return }
+        for member in targetStates.active {
+            switch failure.members[member] {
+            case .done?, .failed(_, .known(.stop)?)?: continue
+            case .failed?: break
+            case nil: if !failure.members.isEmpty { continue }
+            }
+            stopping.mayRun = .unknown
+            targetStates.giveUp(member, as: targetStates.spoilt[member] ?? .uncertain)
         }
     }
 
-    private func fateOfTarget(after event: TransferEvent) -> ContentFate {
-        fate(of: .target, after: event) == .lost ? .lost : .loaded
+    private mutating func proceed(_ stopping: Stopping) {
+        guard !stopping.steps.isEmpty, !targetStates.active.isEmpty else {
+            return finish(
+                .indeterminate(stopping.cause),
+                mayRun: stopping.mayRun,
+                targets: .loaded
+            )
+        }
+        state = .stopping(stopping)
     }
 }

@@ -6,12 +6,15 @@
 ///        │      abort record, sources to RUNNING,               │
 ///        │      targets reset and closed                        └─(a source will not)
 ///        │                                                            ▶ failed, indeterminate
-///        ├─(commit record not written)────────────────────────▶ finished: indeterminate
+///        ├─(commit record not written)─▶ rolling back by an abort record, or, when that cannot be
+///        │      written either, ──────────────────────────────▶ finished: indeterminate
 ///        └─(a target does not start)─▶ stopping: targets to STOP ▶ finished: indeterminate
 ///
 /// The decision is the commit of a restore or migrate, the seal of a save, the reset of a reset.
 /// The caller performs each instruction and feeds back what became of it. An interruption (cancel,
 /// timeout, unplug) is given along and counts only before the decision is attempted.
+///
+/// An action is for every device of its side that is not given up (``active(_:)``).
 package struct TransferMachine: Sendable {
     enum State: Hashable, Sendable {
         case forward(Int)
@@ -25,17 +28,41 @@ package struct TransferMachine: Sendable {
     var state = State.forward(0)
     var sourceStates: SideStates
     var targetStates: SideStates
-    private var switchover: SwitchoverDecision
+    private(set) package var switchover: SwitchoverDecision
     var warnings: [String] = []
-    /// What tidying up behind the decision did to the sources, when it went wrong.
-    private var untidySource: ContentFate?
+    /// What tidying up behind the decision did to sources, where it went wrong.
+    private var untidySources: [Int: ContentFate] = [:]
 
-    package init(plan: TransferPlan, switchover: SwitchoverDecision) {
+    /// A transfer of devices in RUNNING, with the flags of each; those of a side in one order.
+    package init(
+        plan: TransferPlan,
+        switchover: SwitchoverDecision,
+        sources: [MigrationFlags],
+        targets: [MigrationFlags]
+    ) {
         self.plan = plan
         self.switchover = switchover
         self.decisionIndex = plan.decisionIndex
-        self.sourceStates = SideStates(.running, flags: plan.sourceFlags)
-        self.targetStates = SideStates(.running, flags: plan.targetFlags)
+        self.sourceStates = SideStates(.running, flags: sources)
+        self.targetStates = SideStates(.running, flags: targets)
+    }
+
+    /// The machine of a transfer that a dead daemon began, its devices as they are now.
+    init(
+        resuming plan: TransferPlan,
+        sources: SideStates,
+        targets: SideStates
+    ) {
+        self.plan = plan
+        self.switchover = SwitchoverDecision(mode: .auto, downtimeLimitMilliseconds: 0)
+        self.decisionIndex = plan.decisionIndex
+        self.sourceStates = sources
+        self.targetStates = targets
+    }
+
+    /// The devices of a side, by their number in the set, that actions are performed on.
+    package func active(_ side: Side) -> [Int] {
+        side == .source ? sourceStates.active : targetStates.active
     }
 
     /// What to do now: the first instruction before any event, then always the last one given.
@@ -50,7 +77,10 @@ package struct TransferMachine: Sendable {
         case .rollingBack(let rollback):
             guard let step = rollback.steps.first else { return .finish(outcome(of: rollback)) }
             return .perform(step)
-        case .stopping(let stopping): return .perform(stopping.step)
+        case .stopping(let stopping):
+            // A way back without steps has ended (`proceed`).
+            guard let step = stopping.steps.first else { return .finish(success) }
+            return .perform(step)
         case .finished(let outcome): return .finish(outcome)
         }
     }
@@ -92,19 +122,27 @@ package struct TransferMachine: Sendable {
     /// The downtime the last round leads to expect.
     package var expectedDowntimeNanoseconds: UInt64? { switchover.expectedDowntimeNanoseconds }
 
+    /// How long pre-copy has come no nearer to its end; nil outside pre-copy and at the gate.
+    package func stalledNanoseconds(at now: UInt64) -> UInt64? {
+        isInPreCopy ? switchover.stalledNanoseconds(at: now) : nil
+    }
+
     /// Ends a transfer of which nothing was performed yet.
     package mutating func abandon(_ cause: Problem) {
         guard state == .forward(0) else { return }
         finish(
             cause.code == .cancelled ? .cancelled : .failed(cause),
-            mayRun: plan.hasSource ? .source : .nobody,
-            source: .untouched,
-            target: .untouched
+            mayRun: plan.hasSource ? .source : .nobody
         )
     }
 
     /// Lets a manual switchover go; overrules the downtime limit of an automatic one.
     package mutating func openGate() { switchover.isGateOpen = true }
+
+    /// Changes the downtime that pre-copy aims at.
+    package mutating func setDowntimeLimit(milliseconds: UInt64) {
+        switchover.setDowntimeLimit(milliseconds: milliseconds)
+    }
 
     /// Whether the switchover was asked for, so that a round of pre-copy need not be read to its
     /// end: what it leaves comes in STOP_COPY.
@@ -129,30 +167,23 @@ package struct TransferMachine: Sendable {
         if case .notBegun = event { return }
         if case .set(let side, let target) = action {
             change(side) { states in
-                if case .failed = event {
-                    states.didFail(toSet: target)
+                if case .failed(let failure) = event {
+                    states.didFail(toSet: target, failure)
                 } else {
                     states.didSet(target)
                 }
             }
         }
-        if case .failed(_, let side?, let reported?) = event {
-            change(side) { $0.didReport(reported) }
+        if case .failed(let failure) = event, let side = failure.side {
+            change(side) { $0.didReport(failure) }
         }
     }
 
-    private mutating func change(_ side: Side, _ body: (inout SideStates) -> Void) {
+    mutating func change(_ side: Side, _ body: (inout SideStates) -> Void) {
         switch side {
         case .source: body(&sourceStates)
         case .target: body(&targetStates)
         }
-    }
-
-    /// What a failure says of the content of a side.
-    func fate(of side: Side, after event: TransferEvent) -> ContentFate {
-        guard case .failed(let problem, side, let reported) = event else { return .untouched }
-        if problem.code == .contentLost { return .lost }
-        return (side == .source ? sourceStates : targetStates).fate(of: reported)
     }
 
     private mutating func move(past index: Int) {
@@ -160,18 +191,19 @@ package struct TransferMachine: Sendable {
         state = next < plan.steps.count ? .forward(next) : .finished(success)
     }
 
+    /// Ends; devices that were given up keep what became of them.
     mutating func finish(
         _ jobState: JobState,
         mayRun: MayRun,
-        source: ContentFate,
-        target: ContentFate
+        sources: ContentFate = .untouched,
+        targets: ContentFate = .untouched
     ) {
         state = .finished(
             TransferOutcome(
                 state: jobState,
                 mayRun: mayRun,
-                source: source,
-                target: target,
+                sources: sourceStates.fates(others: sources),
+                targets: targetStates.fates(others: targets),
                 warnings: warnings
             )
         )
@@ -189,7 +221,7 @@ extension TransferMachine {
         let action = plan.steps[index].action
         note(action, event)
         if let problem = event.problem { return didFail(at: index, problem, event) }
-        if case .roundDone(let round) = event { switchover.didRound(round) }
+        if case .roundDone(let rounds, let now) = event { switchover.didRound(rounds, at: now) }
         if let interruption, index < decisionIndex {
             return beginRollback(interruption, at: index, event)
         }
@@ -199,32 +231,43 @@ extension TransferMachine {
 
     private mutating func didFail(at index: Int, _ problem: Problem, _ event: TransferEvent) {
         switch plan.steps[index].action {
-        case .commit:
-            // Whether the record reached the disk is not known, so nobody may run.
-            finish(.indeterminate(problem), mayRun: .nobody, source: .untouched, target: .loaded)
-        case .sealImage:
-            beginRollback(problem, at: index, event)
-        case .set(.target, _) where index > decisionIndex:
-            beginStopping(problem, event)
-        case _ where index < decisionIndex:
-            beginRollback(problem, at: index, event)
+        // Whether a commit record reached the disk is not known: only an abort that the store takes
+        // proves that it did not.
+        case .commit, .sealImage: beginRollback(problem, at: index, event)
+        case .set(.target, _) where index > decisionIndex: beginStopping(problem, event)
+        case _ where index < decisionIndex: beginRollback(problem, at: index, event)
         case .reset where plan.kind == .reset:
-            // Without a device to blame none was touched.
-            var source = ContentFate.untouched
-            if case .failed(_, .source, _) = event { source = .uncertain }
-            finish(.failed(problem), mayRun: .nobody, source: source, target: .untouched)
+            if case .failed(let failure) = event {
+                for case (let member, .failed) in failure.members {
+                    sourceStates.giveUp(member, as: .uncertain)
+                }
+            }
+            // Those that were RESET before, or beside, the one that failed.
+            let others: ContentFate = event.didAny ? .emptied : .untouched
+            finish(.failed(problem), mayRun: .nobody, sources: others)
         case let action:
             // The content has moved; what cannot be tidied up behind it undoes nothing.
-            warnings.append(problem.detail)
-            if action == .reset(.source) { untidySource = .uncertain }
-            if plan.kind == .save, fate(of: .source, after: event) == .lost {
-                untidySource = .lost
-            }
+            didLeaveUntidy(action, problem, event)
             move(past: index)
         }
     }
 
-    private var success: TransferOutcome {
+    private mutating func didLeaveUntidy(
+        _ action: TransferAction,
+        _ problem: Problem,
+        _ event: TransferEvent
+    ) {
+        warnings.append(problem.detail)
+        guard case .failed(let failure) = event else { return }
+        for case (let member, .failed) in failure.members where failure.side == .source {
+            if action == .reset(.source) { untidySources[member] = .uncertain }
+            if plan.kind == .save, sourceStates.fate(of: member, after: failure) == .lost {
+                untidySources[member] = .lost
+            }
+        }
+    }
+
+    var success: TransferOutcome {
         let (mayRun, source, target): (MayRun, ContentFate, ContentFate) =
             switch plan.kind {
             // A source that was stopped for its image must not run beside what is made of it.
@@ -233,12 +276,22 @@ extension TransferMachine {
             case .migrate: (.target, .emptied, .loaded)
             case .reset: (.nobody, .emptied, .untouched)
             }
+        var sources = sourceStates.fates(others: source)
+        for (member, fate) in untidySources { sources[member] = fate }
         return TransferOutcome(
             state: .succeeded,
             mayRun: mayRun,
-            source: untidySource ?? source,
-            target: target,
+            sources: sources,
+            targets: targetStates.fates(others: target),
             warnings: warnings
         )
+    }
+}
+
+extension TransferEvent {
+    /// Whether a device that did not fail an action has done it.
+    fileprivate var didAny: Bool {
+        guard case .failed(let failure) = self else { return false }
+        return failure.members.values.contains(.done)
     }
 }

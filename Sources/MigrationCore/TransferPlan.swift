@@ -150,6 +150,20 @@ package struct TransferPlan: Hashable, Sendable {
     /// Whether the job takes content from devices.
     package var hasSource: Bool { !sourceFlags.isEmpty }
 
+    /// The SETs of the downtime, in order: from the one that quiesces the sources to the one that
+    /// lets the last device run.
+    package var downtimeSets: [(side: Side, arc: Problem.ArcNames)] {
+        var states: [Side: DeviceState] = [.source: .running, .target: .running]
+        var sets: [(side: Side, arc: Problem.ArcNames)] = []
+        for step in steps {
+            guard case .set(let side, let state) = step.action else { continue }
+            let arc = Problem.ArcNames(from: states[side], to: state)
+            states[side] = state
+            if JobPhase.downtime.contains(step.phase) { sets.append((side, arc)) }
+        }
+        return sets
+    }
+
     /// Whether the last SET of the sources is one to RUNNING.
     var leavesSourceRunning: Bool {
         let last = steps.last { step in

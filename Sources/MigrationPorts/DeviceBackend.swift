@@ -10,6 +10,12 @@ package protocol DeviceBackend: Sendable {
     /// One device, or nil when there is none of that id now.
     func device(_ id: DeviceID) -> DeviceRecord?
 
+    /// What memory alone tells of a device, all of it and as it is now; nil when only a look at the
+    /// system, or a wait for somebody else, can tell.
+    ///
+    /// Never blocks.
+    func rememberedDevice(_ id: DeviceID) -> DeviceRecord?
+
     /// Opens and binds a device.
     ///
     /// For a real one this may reset it. With `companion` the device joins that session's address
@@ -49,7 +55,18 @@ package protocol DeviceBackend: Sendable {
     /// Reads /proc; may take milliseconds.
     func holders(of id: DeviceID) -> [Problem.Holder]
 
-    /// The devices the backend opened by itself when it started (simulated ones), with whether
-    /// their content can be made again.
+    /// The devices the backend opened by itself when it started (simulated ones).
     func initialSessions() -> [any DeviceSession]
+
+    /// Whether the next start makes the content of those sessions again, so that overwriting it
+    /// loses nothing.
+    var remakesContent: Bool { get }
+}
+
+extension DeviceBackend {
+    /// A backend that has to look.
+    package func rememberedDevice(_ id: DeviceID) -> DeviceRecord? { nil }
+
+    /// A backend whose devices hold what nobody can make again.
+    package var remakesContent: Bool { false }
 }

@@ -5,6 +5,9 @@ package import MigrationCore
 /// One writer; reads from any thread.
 package protocol JobStore: Sendable {
     /// Applies the whole change in one transaction, or nothing of it.
+    ///
+    /// Of a job's commit and its abort the first one that is on the disk stands: a change with the
+    /// other one is refused with `job-committed`, respectively `cancelled`.
     func apply(_ change: StoreChange, _ durability: Durability) throws(Problem)
 
     func job(_ id: JobID) throws(Problem) -> Job?
@@ -18,6 +21,9 @@ package protocol JobStore: Sendable {
     /// Every job that is in no terminal state: what recovery has to settle.
     func unfinishedJobs() throws(Problem) -> [Job]
 
+    /// Every job that ended indeterminate and was not resolved.
+    func unresolvedJobs() throws(Problem) -> [Job]
+
     /// Lines of a job's journal in order, after the line with this sequence number.
     func journal(
         of job: JobID,
@@ -27,6 +33,9 @@ package protocol JobStore: Sendable {
 
     func sessions() throws(Problem) -> [SessionRecord]
     func images() throws(Problem) -> [ImageRecord]
+
+    /// What was learned of how long SETs take.
+    func setDurations() throws(Problem) -> [SetDuration]
 }
 
 /// What must be true after a write.
@@ -45,6 +54,7 @@ package struct StoreChange: Sendable {
     package var savedImages: [ImageRecord]
     package var deletedImages: [ImageID]
     package var events: [Event]
+    package var setDurations: [SetDuration]
 
     package init(
         jobs: [Job] = [],
@@ -52,7 +62,8 @@ package struct StoreChange: Sendable {
         sessions: [SessionRecord] = [],
         savedImages: [ImageRecord] = [],
         deletedImages: [ImageID] = [],
-        events: [Event] = []
+        events: [Event] = [],
+        setDurations: [SetDuration] = []
     ) {
         self.jobs = jobs
         self.journal = journal
@@ -60,6 +71,7 @@ package struct StoreChange: Sendable {
         self.savedImages = savedImages
         self.deletedImages = deletedImages
         self.events = events
+        self.setDurations = setDurations
     }
 
     /// A journal entry and the job it belongs to.

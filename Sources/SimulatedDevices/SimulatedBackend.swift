@@ -8,22 +8,32 @@ package import MigrationPorts
 /// that never were without losing it.
 package final class SimulatedBackend: DeviceBackend {
     private let simulated: [DeviceID: SimulatedDevice]
-    private let sortedIDs: [DeviceID]
-    private let signals = DispatchQueue(label: "ferry.simulated.signals")
+    /// By id.
+    private let sorted: [SimulatedDevice]
 
     /// Devices `sim-0`, `sim-1`, … in the order of the specifications.
     ///
-    /// Throws `invalid-field` when a fault names a device that there is not.
+    /// What happens to them goes to `evidence`. Throws `invalid-field` when a fault names a device
+    /// that there is not.
     package init(
         _ specs: [SimulationSpec],
-        clock: any HostClock = MachineClock()
+        clock: any HostClock = MachineClock(),
+        evidence: EvidenceLog? = nil
     ) throws(Problem) {
+        let signals = DispatchQueue(label: "ferry.simulated.signals")
         var simulated: [DeviceID: SimulatedDevice] = [:]
         for spec in specs {
             for _ in 0..<spec.count {
                 let number = simulated.count
                 guard let id = DeviceID("sim-\(number)") else { continue }
-                simulated[id] = SimulatedDevice(id, number: number, spec, clock)
+                simulated[id] = SimulatedDevice(
+                    id,
+                    number: number,
+                    spec,
+                    clock,
+                    signals: signals,
+                    evidence: evidence
+                )
             }
         }
         for spec in specs {
@@ -35,12 +45,19 @@ package final class SimulatedBackend: DeviceBackend {
             }
         }
         self.simulated = simulated
-        self.sortedIDs = simulated.keys.sorted()
+        self.sorted = simulated.values.sorted { $0.id < $1.id }
+        evidence?.hostStarted(at: clock.monotonicNanoseconds())
     }
 
-    package func devices() -> [DeviceRecord] { sortedIDs.compactMap { simulated[$0]?.record() } }
+    var deviceIDs: [DeviceID] { sorted.map(\.id) }
+
+    package func devices() -> [DeviceRecord] { sorted.map { $0.record() } }
 
     package func device(_ id: DeviceID) -> DeviceRecord? { simulated[id]?.record() }
+
+    package func rememberedDevice(_ id: DeviceID) -> DeviceRecord? {
+        simulated[id]?.rememberedRecord()
+    }
 
     /// Opens a device, which empties it.
     ///
@@ -103,22 +120,34 @@ package final class SimulatedBackend: DeviceBackend {
 
     package func holders(of id: DeviceID) -> [Problem.Holder] { [] }
 
+    package var remakesContent: Bool { true }
+
     package func initialSessions() -> [any DeviceSession] {
-        sortedIDs.compactMap { id in
-            guard let device = simulated[id] else { return nil }
-            let session = SimulatedSession(device)
-            return device.openUntouched(for: session) ? session : nil
-        }
+        sorted.compactMap { openUntouched($0.id) }
     }
+
+    /// Opens a device that was never open with the content of its seed; nil when it was.
+    func openUntouched(_ id: DeviceID) -> (any DeviceSession)? {
+        guard let device = simulated[id] else { return nil }
+        let session = SimulatedSession(device)
+        return device.openUntouched(for: session) ? session : nil
+    }
+
+    /// Ends every open that hangs; later ones do not hang.
+    package func endWaits() { for device in simulated.values { device.stopping.interrupt() } }
 
     /// Signals the holder of a device as the kernel would; nobody hears it when nobody listens.
     package func simulateSignal(_ signal: DeviceSignal, on id: DeviceID) {
-        guard let handler = simulated[id]?.signalHandler else { return }
-        signals.async { handler(signal) }
+        simulated[id]?.signal(signal)
     }
 
     /// Makes a device fail later, in addition to what its specification says.
-    package func inject(_ fault: Fault, into id: DeviceID) { simulated[id]?.inject(fault) }
+    ///
+    /// Its occurrences count from now; false when the device has too many faults already.
+    @discardableResult
+    package func inject(_ fault: Fault, into id: DeviceID) -> Bool {
+        simulated[id]?.inject(fault) ?? false
+    }
 
     private func existing(_ id: DeviceID) throws(Problem) -> SimulatedDevice {
         guard let device = simulated[id] else {

@@ -32,6 +32,9 @@ struct SimulatedContent: Sendable {
         self.base = .loaded(keys)
     }
 
+    /// Whether it is that of a device fresh from a reset.
+    var isEmpty: Bool { !canChange }
+
     /// Nothing drives an empty device, so nothing in it changes either.
     var canChange: Bool {
         if case .empty = base { false } else { true }

@@ -4,7 +4,9 @@ internal import MigrationCore
 ///
 /// Knows nothing of locks, threads or waiting.
 ///
-///     every arc: time passes in the old state ─▶ fault? ─▶ load when leaving RESUMING ─▶
+/// Knows nothing of faults either but to count them: who makes a call asks ``meet(_:)`` first.
+///
+///     every arc: time passes in the old state ─▶ load when leaving RESUMING ─▶
 ///                stream opens, goes on or dies ─▶ new state
 struct SimulatedMachine {
     let profile: DeviceProfile
@@ -47,7 +49,32 @@ struct SimulatedMachine {
         self.nanoseconds = nanoseconds
     }
 
-    mutating func add(_ fault: Fault) { faults.add(fault) }
+    /// Adds a fault; false when there are too many.
+    mutating func add(_ fault: Fault) -> Bool { faults.add(fault) }
+
+    /// Counts something that happens and says how it fails, if it does.
+    mutating func meet(_ event: Fault.Operation) -> FaultedCall { faults.meet(event) }
+
+    /// Makes a call fail.
+    ///
+    /// A device that falls into ERROR has no stream any more.
+    mutating func fail(_ failure: FaultedCall.Failure?, _ event: Fault.Operation) throws(Errno) {
+        switch failure {
+        case nil: return
+        case .errno(let errno): throw errno
+        case .errorState: fallIntoError()
+        }
+        switch event {
+        case .arc, .reset, .dataSize: throw .io
+        case .read, .write, .preCopyInfo: throw .noDevice
+        case .get, .open, .detach: return
+        }
+    }
+
+    mutating func fallIntoError() {
+        state = .error
+        stream = nil
+    }
 
     /// The steps of a SET, or the errno the kernel refuses it with.
     func path(to target: DeviceState) throws(Errno) -> StatePath {
@@ -68,7 +95,6 @@ struct SimulatedMachine {
     mutating func perform(_ arc: StateArc, at now: UInt64) throws(Errno) {
         advance(to: now)
         guard state == arc.from else { throw .io }
-        try fail(.arc(from: arc.from, to: arc.to))
         if arc.from == .resuming, let loaded = try stream?.loader?.finish() {
             content = loaded
             knownDigest = nil
@@ -88,12 +114,6 @@ struct SimulatedMachine {
     /// The number of the stream that is open now.
     var streamNumber: UInt64? { stream?.number }
 
-    mutating func reset(at now: UInt64) throws(Errno) {
-        advance(to: now)
-        if case .errno(let errno) = faults.outcome(of: .reset) { throw errno }
-        loseContent()
-    }
-
     /// What a reset, an open and a last close do.
     mutating func loseContent() {
         state = .running
@@ -110,6 +130,13 @@ struct SimulatedMachine {
         return digest
     }
 
+    /// Both digests where they need not be made; else nil.
+    mutating func knownDigests(at now: UInt64) -> (now: String, stopped: String?)? {
+        advance(to: now)
+        guard let knownDigest, stopped == nil || stopped?.digest != nil else { return nil }
+        return (knownDigest, stopped?.digest)
+    }
+
     /// A digest over the content the last time the device stopped; nil when it never did.
     ///
     /// Stays when that content is lost, so that what left a source can be held against what
@@ -119,11 +146,6 @@ struct SimulatedMachine {
         let digest = known ?? content.digest()
         stopped?.digest = digest
         return digest
-    }
-
-    mutating func open() throws(Errno) {
-        if case .errno(let errno) = faults.outcome(of: .open) { throw errno }
-        loseContent()
     }
 
     func stopCopyByteCount() throws(Errno) -> UInt64 {
@@ -138,7 +160,7 @@ struct SimulatedMachine {
         at now: UInt64
     ) throws(Errno) -> Int {
         advance(to: now)
-        try failStream(.read, number)
+        try check(number)
         guard stream?.source != nil else { throw .badDescriptor }
         let count = unsafe stream?.source?.read(into: buffer, content) ?? 0
         if unsafe count > 0 || buffer.isEmpty || state == .stopCopy { return count }
@@ -152,7 +174,7 @@ struct SimulatedMachine {
         at now: UInt64
     ) throws(Errno) -> Int {
         advance(to: now)
-        try failStream(.write, number)
+        try check(number)
         knownDigest = nil
         guard let count = try unsafe stream?.loader?.write(buffer, &content) else {
             throw .badDescriptor
@@ -165,7 +187,7 @@ struct SimulatedMachine {
         at now: UInt64
     ) throws(Errno) -> (initial: UInt64, dirty: UInt64) {
         advance(to: now)
-        try failStream(.preCopyInfo, number)
+        try check(number)
         // The write side has no such ioctl.
         guard let info = stream?.source?.info else { throw .notTypewriter }
         switch state {
@@ -208,23 +230,8 @@ struct SimulatedMachine {
         stream = LiveStream(number: streamCount, loader: loader)
     }
 
-    private mutating func failStream(_ event: Fault.Operation, _ number: UInt64) throws(Errno) {
+    /// Whether a stream is the one that is open.
+    func check(_ number: UInt64) throws(Errno) {
         guard stream?.number == number else { throw .noDevice }
-        try fail(event)
-        guard stream?.number == number else { throw .noDevice }
-    }
-
-    /// Fails an event as a fault says.
-    ///
-    /// A device that falls into ERROR has no stream any more.
-    private mutating func fail(_ event: Fault.Operation) throws(Errno) {
-        switch faults.outcome(of: event) {
-        case nil: return
-        case .errno(let errno): throw errno
-        case .errorState:
-            state = .error
-            stream = nil
-            if case .arc = event { throw .io }
-        }
     }
 }

@@ -51,7 +51,7 @@ package struct SimulationSpec: Hashable, Sendable {
             let names = DeviceProfile.all.map(\.name).joined(separator: ", ")
             throw Problem(
                 .invalidField,
-                "there is no simulated profile \(quoted(name)); there are \(names)"
+                "there is no simulated profile \(SimulationValue.quoted(name)); there are \(names)"
             )
         }
         var spec = SimulationSpec(profile)
@@ -62,12 +62,15 @@ package struct SimulationSpec: Hashable, Sendable {
             guard let equals = setting.firstIndex(of: "=") else {
                 throw Problem(
                     .invalidField,
-                    "\(quoted(setting)) in a simulation is not key=value"
+                    "\(SimulationValue.quoted(setting)) in a simulation is not key=value"
                 )
             }
             let key = String(setting[..<equals])
             guard key == "fault" || seen.insert(key).inserted else {
-                throw Problem(.invalidField, "the key \(quoted(key)) stands twice in a simulation")
+                throw Problem(
+                    .invalidField,
+                    "the key \(SimulationValue.quoted(key)) stands twice in a simulation"
+                )
             }
             try spec.set(key, to: setting[setting.index(after: equals)...])
         }
@@ -120,18 +123,15 @@ package struct SimulationSpec: Hashable, Sendable {
             guard faults.count < Self.faultLimit else {
                 throw Problem(.invalidField, "a simulation has at most \(Self.faultLimit) faults")
             }
-            faults.append(
-                try Self.required(
-                    SimulationValue.fault(value),
-                    key,
-                    value,
-                    "OPERATION:OUTCOME:N, as arc:STOP-STOP_COPY:EIO:1"
-                )
-            )
+            do throws(Problem) {
+                faults.append(try Fault.parse(value))
+            } catch {
+                throw Problem(.invalidField, "in the key \"fault\" of a simulation \(error.detail)")
+            }
         default:
             throw Problem(
                 .invalidField,
-                "there is no key \(Self.quoted(key)) in a simulation; "
+                "there is no key \(SimulationValue.quoted(key)) in a simulation; "
                     + "there are count, state, dirty, arc, seed, fault"
             )
         }
@@ -146,17 +146,9 @@ package struct SimulationSpec: Hashable, Sendable {
         guard let value else {
             throw Problem(
                 .invalidField,
-                "the key \"\(key)\" of a simulation is \(expected), not \(quoted(text))"
+                "the key \"\(key)\" of a simulation is \(expected), not \(SimulationValue.quoted(text))"
             )
         }
         return value
-    }
-
-    /// A piece of the text that a terminal can show: bounded, and of printable ASCII alone.
-    private static func quoted(_ text: some StringProtocol) -> String {
-        let shown = text.unicodeScalars.prefix(40).map {
-            (0x20..<0x7f).contains($0.value) ? Character($0) : "?"
-        }
-        return "\"" + String(shown) + (text.unicodeScalars.count > 40 ? "…" : "") + "\""
     }
 }

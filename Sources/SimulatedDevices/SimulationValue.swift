@@ -1,5 +1,3 @@
-internal import MigrationCore
-
 /// The values in the text of a simulation.
 ///
 /// Nil is what is not one.
@@ -26,60 +24,12 @@ enum SimulationValue {
         return Int64(exactly: nanoseconds).map(Duration.nanoseconds)
     }
 
-    /// The text of a ``Fault``.
-    static func fault(_ text: some StringProtocol) -> Fault? {
-        let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
-        let device = parts.count == 2 ? DeviceID(String(parts[1])) : nil
-        guard device != nil || parts.count == 1 else { return nil }
-        var words = parts[0].split(separator: ":", omittingEmptySubsequences: false)
-        guard let operation = takeOperation(from: &words), words.count == 2 else { return nil }
-        let isRepeated = words[1].hasSuffix("+")
-        guard let outcome = outcome(words[0]),
-            let occurrence = number(isRepeated ? words[1].dropLast() : words[1]), occurrence > 0
-        else { return nil }
-        return Fault(
-            operation,
-            outcome,
-            occurrence: occurrence,
-            isRepeated: isRepeated,
-            device: device
-        )
-    }
-
-    private static func takeOperation<Text: StringProtocol>(
-        from words: inout [Text]
-    ) -> Fault.Operation? {
-        guard !words.isEmpty else { return nil }
-        switch words.removeFirst() {
-        case "open": return .open
-        case "reset": return .reset
-        case "read": return .read
-        case "write": return .write
-        case "precopy_info": return .preCopyInfo
-        case "arc":
-            guard !words.isEmpty else { return nil }
-            let ends = words.removeFirst().split(
-                separator: "-",
-                omittingEmptySubsequences: false
-            )
-            guard ends.count == 2, let from = end(ends[0]), let to = end(ends[1]) else {
-                return nil
-            }
-            return .arc(from: from, to: to)
-        default: return nil
+    /// A piece of a text that a terminal can show: bounded, and of printable ASCII alone.
+    static func quoted(_ text: some StringProtocol) -> String {
+        let shown = text.unicodeScalars.prefix(40).map {
+            (0x20..<0x7f).contains($0.value) ? Character($0) : "?"
         }
-    }
-
-    /// A state, `.some(nil)` for `*`, nil for neither.
-    private static func end(_ text: some StringProtocol) -> DeviceState?? {
-        if text == "*" { return .some(nil) }
-        return DeviceState(kernelName: text).map(Optional.some)
-    }
-
-    private static func outcome(_ text: some StringProtocol) -> Fault.Outcome? {
-        if text == "ERROR" { return .errorState }
-        let number = (1...133).first { Errno(number: $0).name == text }
-        return number.map { .errno(Errno(number: $0)) }
+        return "\"" + String(shown) + (text.unicodeScalars.count > 40 ? "…" : "") + "\""
     }
 
     private static func scaled(

@@ -2,12 +2,13 @@ package import Dispatch
 package import MigrationPorts
 internal import Synchronization
 
-/// The cap on a job's pre-copy bytes, shared by its devices.
+/// The cap on a job's pre-copy bytes, shared by its devices; there may be none.
 ///
-/// Lifted at switchover.
+/// It may change while the job runs, and is lifted at switchover.
 package final class RateLimiter: Sendable {
     private struct State {
-        var bucket: TokenBucket
+        /// Nil without a cap.
+        var bucket: TokenBucket?
         var isLifted = false
         /// Those who wait, by ticket.
         var waiting: [UInt64: DispatchSemaphore] = [:]
@@ -27,7 +28,7 @@ package final class RateLimiter: Sendable {
     /// Innermost: nothing waits while it is held.
     private let state: Mutex<State>
 
-    package convenience init(bytesPerSecond: UInt64, clock: any HostClock = MachineClock()) {
+    package convenience init(bytesPerSecond: UInt64?, clock: any HostClock = MachineClock()) {
         self.init(bytesPerSecond: bytesPerSecond, clock: clock) { signal, nanoseconds in
             let deadline = DispatchTime.now() + .nanoseconds(Int(clamping: nanoseconds))
             _ = signal.wait(timeout: deadline)
@@ -36,16 +37,26 @@ package final class RateLimiter: Sendable {
 
     /// With another way to wait, for a clock driven by hand.
     package init(
-        bytesPerSecond: UInt64,
+        bytesPerSecond: UInt64?,
         clock: any HostClock,
         pause: @escaping @Sendable (DispatchSemaphore, UInt64) -> Void
     ) {
         self.clock = clock
         self.pause = pause
-        self.state = Mutex(State(bucket: TokenBucket(bytesPerSecond: bytesPerSecond)))
+        self.state = Mutex(
+            State(bucket: bytesPerSecond.map { TokenBucket(bytesPerSecond: $0) })
+        )
     }
 
     package var isLifted: Bool { state.withLock { $0.isLifted } }
+
+    /// Changes the cap, or takes it away with nil; whoever waits for the old one waits no longer.
+    package func setRate(bytesPerSecond: UInt64?) {
+        state.withLock { state in
+            state.bucket = bytesPerSecond.map { TokenBucket(bytesPerSecond: $0) }
+        }
+        wake()
+    }
 
     /// Ends the cap and every wait for it.
     package func lift() {
@@ -78,14 +89,15 @@ package final class RateLimiter: Sendable {
 
     /// Returns bytes that were admitted and did not move.
     package func giveBack(_ byteCount: Int) {
-        state.withLock { $0.bucket.giveBack(byteCount) }
+        state.withLock { $0.bucket?.giveBack(byteCount) }
     }
 
     private func ask(_ wanted: Int) -> Answer {
         let now = clock.monotonicNanoseconds()
         return state.withLock { state in
-            if state.isLifted { return .admitted(wanted) }
-            switch state.bucket.take(upTo: wanted, at: now) {
+            guard !state.isLifted, var bucket = state.bucket else { return .admitted(wanted) }
+            defer { state.bucket = bucket }
+            switch bucket.take(upTo: wanted, at: now) {
             case .taken(let count): return .admitted(count)
             case .emptyFor(let nanoseconds):
                 let signal = DispatchSemaphore(value: 0)

@@ -16,8 +16,44 @@ package enum PacketSocket {
         )
     }
 
+    /// A blocking connection to the listener at a path.
+    ///
+    /// Connecting, sending and receiving throw EAGAIN after so many milliseconds; with 0 they wait
+    /// without end.
+    package static func connect(
+        to path: String,
+        timeoutMilliseconds: Int32
+    ) throws(Errno) -> FileDescriptor {
+        FileDescriptor(
+            owning: try checked(unsafe ferry_connect_packets(path, timeoutMilliseconds))
+        )
+    }
+
+    /// Two connected ends, blocking, for packets of up to this size.
+    package static func pair(packetByteCount: Int = 4096) throws(Errno) -> PacketPair {
+        var ends: [Int32] = [-1, -1]
+        _ = try checked(
+            unsafe ends.withUnsafeMutableBufferPointer { ends in
+                unsafe ferry_packet_pair(
+                    ends.baseAddress,
+                    Int32(clamping: max(packetByteCount * 2, 1 << 16))
+                )
+            }
+        )
+        return PacketPair(
+            near: SharedDescriptor(FileDescriptor(owning: ends[0])),
+            far: SharedDescriptor(FileDescriptor(owning: ends[1]))
+        )
+    }
+
     /// Removes the file of a listener that stops; one that is gone is no error.
     package static func remove(_ path: String) { _ = unsafe unlink(path) }
+}
+
+/// The two ends of a connection that has no name.
+package struct PacketPair: Sendable {
+    package let near: SharedDescriptor
+    package let far: SharedDescriptor
 }
 
 /// One packet as it came, with the descriptors that came beside it.
@@ -40,6 +76,12 @@ package struct ReceivedPacket: ~Copyable {
     package mutating func takeDescriptor() -> FileDescriptor? {
         descriptors.isEmpty ? nil : FileDescriptor(owning: descriptors.removeFirst())
     }
+
+    /// The same, for several users.
+    package mutating func takeSharedDescriptor() -> SharedDescriptor? {
+        guard let descriptor = takeDescriptor() else { return nil }
+        return SharedDescriptor(descriptor)
+    }
 }
 
 extension FileDescriptor {
@@ -51,6 +93,22 @@ extension FileDescriptor {
             return nil
         }
     }
+
+    /// Whether the other end of a connection is closed, whatever is still to be received from it.
+    package var isHungUp: Bool { ferry_is_hung_up(raw) != 0 }
+
+    /// Makes calls throw EAGAIN where they would wait.
+    package borrowing func setNonBlocking() throws(Errno) {
+        _ = try checked(ferry_set_nonblocking(raw))
+    }
+
+    /// Makes sending and receiving throw EAGAIN after so many milliseconds; 0 waits without end.
+    package borrowing func limitWaits(milliseconds: Int32) throws(Errno) {
+        _ = try checked(ferry_limit_waits(raw, milliseconds))
+    }
+
+    /// Ends a connection for everybody that holds an end of it; calls that wait return.
+    package borrowing func shutDown() { ferry_shut_down(raw) }
 
     /// Sends one whole packet with duplicates of descriptors, which stay the caller's.
     package borrowing func sendPacket(
@@ -67,6 +125,16 @@ extension FileDescriptor {
             )
         }
         guard sent >= 0 else { throw Errno(number: Int32(-sent)) }
+    }
+
+    /// The same with bytes that have an owner.
+    package borrowing func sendPacket(
+        _ bytes: [UInt8],
+        descriptors: [Int32] = []
+    ) throws(Errno) {
+        try unsafe bytes.withUnsafeBufferPointer { bytes throws(Errno) in
+            try unsafe sendPacket(UnsafeRawBufferPointer(bytes), descriptors: descriptors)
+        }
     }
 
     /// Receives one packet; 0 bytes when the other end closed.

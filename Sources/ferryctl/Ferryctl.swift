@@ -26,8 +26,8 @@ struct Ferryctl: ParsableCommand {
         subcommands: [
             DevicesCommand.self, DeviceCommand.self, SessionCommand.self, SaveCommand.self,
             RestoreCommand.self, MigrateCommand.self, ResetCommand.self, JobsCommand.self,
-            JobCommand.self, CancelCommand.self, SwitchoverCommand.self, ImagesCommand.self,
-            ImageCommand.self,
+            JobCommand.self, CancelCommand.self, SwitchoverCommand.self, LimitsCommand.self,
+            ResolveCommand.self, ImagesCommand.self, ImageCommand.self,
         ]
     )
 

@@ -19,11 +19,13 @@ final class Daemon: Sendable {
     private let lock: StateDirectoryLock
     private let servers: [HTTPServer]
     private let workloads: WorkloadListener
+    private let manager: NotifySocket?
 
     init(_ settings: DaemonConfiguration, _ logger: Logger) throws(Problem) {
         try StateDirectory.make(settings.stateDirectory)
         lock = try StateDirectoryLock(directory: settings.stateDirectory)
-        engine = try Self.engine(settings, logger)
+        manager = try Self.manager()
+        engine = try Self.engine(settings, manager, logger)
         workloads = try WorkloadListener(
             path: "\(settings.stateDirectory)/workload.sock",
             engine: engine
@@ -55,15 +57,35 @@ final class Daemon: Sendable {
         }
     }
 
+    /// Tells the service manager that the daemon serves.
+    func didBegin() { try? manager?.ready() }
+
     /// Stops everything; blocks until it is done.
     func stop() {
+        try? manager?.stopping()
         engine.endWaits()
         for server in servers { server.stop() }
         workloads.stop()
     }
 
+    private static func manager() throws(Problem) -> NotifySocket? {
+        do throws(Errno) {
+            return try NotifySocket(socket: NotifySocket.environment("NOTIFY_SOCKET"))
+        } catch {
+            var facts = Problem.Facts()
+            facts.operation = "connect"
+            facts.errno = error
+            throw Problem(
+                .storageFailed,
+                "The service manager's NOTIFY_SOCKET does not answer: \(error.name).",
+                facts
+            )
+        }
+    }
+
     private static func engine(
         _ settings: DaemonConfiguration,
+        _ manager: NotifySocket?,
         _ logger: Logger
     ) throws(Problem) -> Engine {
         let clock = MachineClock()
@@ -71,8 +93,6 @@ final class Daemon: Sendable {
             logger.error("a record of the store cannot be read: \(damaged)")
         }
         let images = try ImageDirectory(path: "\(settings.stateDirectory)/images")
-        var specs: [SimulationSpec] = []
-        for text in settings.simulations { specs.append(try SimulationSpec.parse(text)) }
         var configuration = EngineConfiguration()
         configuration.version = DaemonConfiguration.version
         if let count = settings.workerCount { configuration.workerCount = count }
@@ -80,17 +100,53 @@ final class Daemon: Sendable {
             configuration: configuration,
             backends: [
                 try KernelBackend(sysfsRoot: settings.sysfsRoot),
-                try SimulatedBackend(specs, clock: clock),
+                try simulatedBackend(settings.simulations, clock),
             ],
             store: store,
             images: images,
-            clock: clock
+            clock: clock,
+            keeper: settings.keepsDescriptors ? manager.map { SessionKeeper($0) } : nil,
+            kept: SessionKeeper.kept(NotifySocket.inheritedFiles())
         )
-        log(engine.recovery, logger)
+        log(engine, logger)
+        if settings.keepsDescriptors, manager == nil {
+            logger.warning("sessions end with the daemon: NOTIFY_SOCKET names no service manager")
+        }
         return engine
     }
 
-    private static func log(_ recovery: Recovery, _ logger: Logger) {
+    /// Devices within this process, or those of one ferry-simd.
+    private static func simulatedBackend(
+        _ simulations: [String],
+        _ clock: MachineClock
+    ) throws(Problem) -> any DeviceBackend {
+        let hosts = simulations.filter { $0.hasPrefix("host=") }
+        if let host = hosts.first {
+            guard simulations.count == 1 else {
+                throw Problem(
+                    .invalidField,
+                    "--simulate \(host) stands alone: simulated devices of two origins would have "
+                        + "the same names"
+                )
+            }
+            return try HostedBackend(path: String(host.dropFirst("host=".count)))
+        }
+        var specs: [SimulationSpec] = []
+        for text in simulations { specs.append(try SimulationSpec.parse(text)) }
+        return try SimulatedBackend(specs, clock: clock)
+    }
+
+    private static func log(_ engine: Engine, _ logger: Logger) {
+        let recovery = engine.recovery
+        for (session, problem) in engine.revivalFailures {
+            logger.error("session \(session) was kept and cannot go on: \(problem.detail)")
+        }
+        for problem in engine.problemsAtStart { logger.error("\(problem.detail)") }
+        for orphan in engine.orphans {
+            logger.error(
+                "the service manager holds session \(orphan.id), which the store does not know"
+            )
+        }
         for job in recovery.jobs {
             logger.warning(
                 "job \(job.id) had not ended: \(job.state.name), may run: \(job.mayRun.rawValue)"

@@ -13,6 +13,8 @@ struct DaemonConfiguration {
     let sysfsRoot: String
     let workerCount: Int?
     let bodyByteLimit: Int?
+    /// Whether the service manager holds the files of sessions over the daemon's death.
+    let keepsDescriptors: Bool
 
     /// The configuration file; every field may be left out, unknown ones are refused.
     private struct File: Decodable {
@@ -25,6 +27,7 @@ struct DaemonConfiguration {
         var workers: Int?
         /// Bytes of the longest request body.
         var bodyBytesLimit: Int?
+        var descriptorStore: Bool?
     }
 
     init(arguments: Ferryd) throws(Problem) {
@@ -36,6 +39,9 @@ struct DaemonConfiguration {
             arguments.allowAnonymousLoopback || file.allowAnonymousLoopback ?? false
         simulations = arguments.simulate.isEmpty ? file.simulate ?? [] : arguments.simulate
         sysfsRoot = arguments.sysfsRoot ?? file.sysfsRoot ?? "/"
+        // Managers since systemd 254 say how many files they hold; older ones do not.
+        let said = NotifySocket.environment("FDSTORE").flatMap { Int($0) }.map { $0 > 0 }
+        keepsDescriptors = arguments.descriptorStore ?? file.descriptorStore ?? said ?? false
         workerCount = try Self.bounded(file.workers, "workers", 1...200)
         bodyByteLimit = try Self.bounded(file.bodyBytesLimit, "body_bytes_limit", 1024...(64 << 20))
     }

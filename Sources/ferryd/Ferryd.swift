@@ -14,9 +14,11 @@ struct Ferryd: ParsableCommand {
             Prints one line for each listener on standard output once it serves:
             "listening tcp:127.0.0.1:43121". Logs go to standard error.
 
-            SIGTERM and SIGINT roll jobs back that are not committed, end the others, and stop. A \
-            device of the host with content would lose it: then the first signal is refused with \
-            a log line, and a second one stops all the same.
+            SIGTERM and SIGINT roll jobs back that are not committed, end the others, and stop. \
+            Under a service manager that keeps descriptors (FileDescriptorStoreMax=) sessions stay \
+            open with it, over a crash too. Without one a device of the host with content would \
+            lose it: then the first signal is refused with a log line, and a second one stops all \
+            the same.
             """,
         version: DaemonConfiguration.version
     )
@@ -33,8 +35,22 @@ struct Ferryd: ParsableCommand {
     @Flag(help: "Let anybody on this host in over TCP on a loopback address.")
     var allowAnonymousLoopback = false
 
-    @Option(help: "PROFILE[:key=value,…]: simulated devices; may be given several times.")
+    @Option(
+        help: """
+            PROFILE[:key=value,…]: simulated devices; may be given several times. Or once \
+            host=PATH: those of a ferry-simd.
+            """
+    )
     var simulate: [String] = []
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: """
+            Keep sessions in the service manager's descriptor store; by default where it says that \
+            it has one (FDSTORE).
+            """
+    )
+    var descriptorStore: Bool?
 
     @Option(help: "List the devices of a captured tree instead of this host's.")
     var sysfsRoot: String?
@@ -48,6 +64,7 @@ struct Ferryd: ParsableCommand {
             let daemon = try Daemon(settings, logger)
             for address in daemon.addresses { print("listening \(address)") }
             fflush(nil)
+            daemon.didBegin()
             Termination(daemon, logger).wait()
         } catch {
             logger.critical("\(error.code.rawValue): \(error.detail)")

@@ -55,6 +55,11 @@ package final class ConformanceBench {
         return try open(partner, joining: companion)
     }
 
+    /// Leaves a check that shows a loss out where nothing could be lost.
+    func requireContent() throws {
+        guard initial[device] != nil else { throw Skip(reason: "the device came with no content") }
+    }
+
     /// Opens the device with content in it, if the backend came with such a session.
     func openDeviceWithContent() throws -> Subject {
         guard let session = initial.removeValue(forKey: device) else { return try openDevice() }

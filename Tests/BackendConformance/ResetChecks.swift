@@ -22,6 +22,7 @@ extension BackendConformance {
             try subject.enter(.stop)
         },
         .init("RESET loses what a device holds") { bench in
+            try bench.requireContent()
             let subject = try bench.openDeviceWithContent()
             let before = try bench.digest(of: bench.device)
             try subject.session.reset()
@@ -39,6 +40,7 @@ extension BackendConformance {
             try bench.openDevice().expectState(.running)
         },
         .init("a device that is closed and opened again has lost what it held") { bench in
+            try bench.requireContent()
             let subject = try bench.openDeviceWithContent()
             let before = try bench.digest(of: bench.device)
             subject.session.close()

@@ -132,7 +132,9 @@ struct FerryctlTests {
             limits: JobLimitsDTO(
                 bandwidthBytesPerSecond: nil,
                 downtimeMs: 300,
-                completionTimeoutS: 3600
+                completionTimeoutS: 3600,
+                progressTimeoutS: nil,
+                onTimeout: "cancel"
             ),
             switchover: SwitchoverDTO(mode: "auto", ready: false, blockedBy: []),
             mayRun: "source",

@@ -5,24 +5,26 @@ import Testing
 
 @Suite("What is refused before a job begins")
 struct AdmissionTests {
-    @Test("one device to a job, none twice, and only devices that are there")
+    @Test("as many devices to a job as there are workers, none twice, and only ones that are there")
     func shape() throws {
-        let fixture = try EngineFixture("mlx5:count=3,state=64KiB")
+        let fixture = try EngineFixture(["mlx5:count=3,state=64KiB"]) { $0.workerCount = 2 }
         let (a, b, c) = (
             try fixture.id("sim-0"), try fixture.id("sim-1"), try fixture.id("sim-2")
         )
         let missing = try fixture.id("sim-9")
-        for devices in [[], [a, b]] {
+        for devices in [[], [a, b, c]] {
             let problem = try fixture.refusal(.save(sources: devices, after: .run))
             #expect(problem.code == .setUnsupported)
             #expect(problem.facts.pointer == "/devices")
         }
-        let pairs = [
-            JobSpec.DevicePair(source: a, target: b), JobSpec.DevicePair(source: b, target: c),
-        ]
-        #expect(
-            try fixture.refusal(.migrate(pairs: pairs, discard: false)).code == .setUnsupported
+        let crossed = try fixture.refusal(
+            .migrate(
+                pairs: [.init(source: a, target: b), .init(source: b, target: c)],
+                discard: false
+            )
         )
+        #expect(crossed.code == .invalidField)
+        #expect(crossed.facts.pointer == "/devices/0/target")
         let twice = try fixture.refusal(
             .migrate(pairs: [.init(source: a, target: a)], discard: false)
         )

@@ -110,6 +110,7 @@ final class EngineFixture {
         let backend = TapedBackend(simulated, tape)
         let store = TapedStore(try SQLiteJobStore(path: directory + "/ferry.sqlite"), tape)
         var configuration = EngineConfiguration()
+        configuration.abortTryLimit = 1
         configure(&configuration)
         let engine = try Engine(
             configuration: configuration,

@@ -17,6 +17,7 @@ final class HostBackend: DeviceBackend {
     func device(_ id: DeviceID) -> DeviceRecord? { simulated.device(id).map(Self.hosted) }
     func probe(_ id: DeviceID) throws(Problem) -> MigrationSupport { try simulated.probe(id) }
     func holders(of id: DeviceID) -> [Problem.Holder] { [] }
+    var remakesContent: Bool { simulated.remakesContent }
     func initialSessions() -> [any DeviceSession] { initial }
 
     func open(

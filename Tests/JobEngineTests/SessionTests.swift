@@ -100,7 +100,7 @@ struct SessionTests {
     @Test("an indeterminate job's devices are free again when their sessions are given up")
     func afterIndeterminate() async throws {
         let fixture = try EngineFixture("mlx5:count=2,state=64KiB")
-        fixture.store.plan(.commit)
+        fixture.store.plan(.decision)
         fixture.tape.start()
         let view = try await fixture.run(try fixture.migration())
         fixture.tape.stop()

@@ -157,7 +157,7 @@ struct SignalTests {
     func unplugIndeterminate() async throws {
         let fixture = try fixture("mlx5:count=2,state=64KiB")
         let before = try fixture.digest("sim-0")
-        fixture.store.plan(.commit)
+        fixture.store.plan(.decision)
         fixture.tape.start()
         let view = try await fixture.run(try fixture.migration())
         #expect(view.job.state.name == "indeterminate")

@@ -7,6 +7,8 @@ final class Tape: Sendable {
     enum Entry: Sendable {
         case wrote(StoreChange, Durability)
         case refusedWrite(StoreChange)
+        /// It was made, and said to have failed.
+        case wroteInDoubt(StoreChange)
         case called(DeviceID, Call)
     }
 
@@ -72,13 +74,17 @@ final class TapedStore: JobStore {
         case from(Int)
         /// One write throws though it was made, as when only the fsync failed.
         case afterWrite(Int)
-        /// The commit record is refused.
-        case commit
+        /// Both decisions are refused: the commit and the abort that would prove it missing.
+        case decision
+        /// The commit is refused, and so are the first so many aborts.
+        case commitAndAborts(Int)
     }
 
     let tape: Tape
     private let store: any JobStore
     private let fault: Mutex<Fault>  // Guards the plan; a leaf.
+    // Guards a count; a leaf.
+    private let refusedAborts = Mutex(0)
     // Guards the observer; a leaf.
     private let observer = Mutex<(@Sendable (Int) -> Void)?>(nil)
 
@@ -104,7 +110,7 @@ final class TapedStore: JobStore {
         }
         try store.apply(change, durability)
         if plan == .afterWrite(number) {
-            tape.note(.refusedWrite(change))
+            tape.note(.wroteInDoubt(change))
             throw Problem(.storeFailed, "injected after write \(number)")
         }
         tape.note(.wrote(change, durability))
@@ -113,7 +119,14 @@ final class TapedStore: JobStore {
 
     private func isRefused(_ number: Int, _ change: StoreChange, _ fault: Fault) -> Bool {
         switch fault {
-        case .commit: change.journal.contains { $0.entry.line == .commit }
+        case .decision: change.journal.contains { $0.entry.line == .commit || $0.isAbort }
+        case .commitAndAborts(let count):
+            change.journal.contains { $0.entry.line == .commit }
+                || change.journal.contains(where: \.isAbort)
+                    && refusedAborts.withLock { refused in
+                        refused += 1
+                        return refused <= count
+                    }
         case .none, .afterWrite: false
         case .at(let bad): number == bad
         case .from(let bad): number >= bad
@@ -135,4 +148,12 @@ final class TapedStore: JobStore {
     }
     func sessions() throws(Problem) -> [SessionRecord] { try store.sessions() }
     func images() throws(Problem) -> [ImageRecord] { try store.images() }
+    func unresolvedJobs() throws(Problem) -> [Job] { try store.unresolvedJobs() }
+    func setDurations() throws(Problem) -> [SetDuration] { try store.setDurations() }
+}
+
+extension StoreChange.JournalLine {
+    var isAbort: Bool {
+        if case .abort = entry.line { true } else { false }
+    }
 }

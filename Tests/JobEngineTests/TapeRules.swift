@@ -36,6 +36,9 @@ struct TapeRules {
             switch entry {
             case .wrote(let change, let durability): rules.didWrite(change, durability)
             case .refusedWrite(let change): rules.didRefuse(change)
+            case .wroteInDoubt(let change):
+                rules.didWrite(change, .machine)
+                rules.isOnlyTheWayOn = true
             case .called(let device, let call): rules.didCall(device, call)
             }
         }
@@ -59,7 +62,7 @@ struct TapeRules {
                 isCommitted = true
                 isOnlyTheWayOn = true
             case .abort:
-                require(!isCommitted && !isCommitUncertain, "an abort after the commit")
+                require(!isCommitted, "an abort after the commit")
                 require(durability == .machine, "an abort that is not on the disk")
                 isAborted = true
                 isOnlyTheWayOn = true
@@ -123,7 +126,8 @@ struct TapeRules {
         if !isOnlyTheWayOn { require(written.contains(intent), "\(name) before its intent") }
         if state.canAct {
             if sources.contains(device) {
-                require(!isCommitted && !isCommitUncertain, "\(name) after the commit")
+                require(!isCommitted, "\(name) after the commit")
+                if isCommitUncertain { require(isAborted, "\(name) beside a doubtful commit") }
                 if kind == .migrate, didStopSource {
                     require(isAborted, "\(name) with no abort on the disk")
                 }

@@ -73,6 +73,7 @@ final class TapedBackend: DeviceBackend {
     func device(_ id: DeviceID) -> DeviceRecord? { simulated.device(id) }
     func probe(_ id: DeviceID) throws(Problem) -> MigrationSupport { try simulated.probe(id) }
     func holders(of id: DeviceID) -> [Problem.Holder] { simulated.holders(of: id) }
+    var remakesContent: Bool { simulated.remakesContent }
     func initialSessions() -> [any DeviceSession] {
         simulated.initialSessions().map { taped($0) }
     }

@@ -42,7 +42,7 @@ struct RoundTripTests {
         let works = try Samples.works()
         #expect(Set(works.map(\.kind)) == Set(JobKind.allCases))
         #expect(Set(try Samples.states().map(Self.number)) == Set(0..<7))
-        #expect(Set(try Samples.lines().map(Self.number)) == Set(0..<10))
+        #expect(Set(try Samples.lines().map(Self.number)) == Set(0..<13))
         #expect(Set(try Samples.topics().map(Self.number)) == Set(0..<4))
     }
 
@@ -61,7 +61,8 @@ struct RoundTripTests {
         let job = try Samples.job("job-1")
         let phases: [JobPhase?] = [nil] + JobPhase.allCases
         var entries: [JournalEntry] = []
-        for (index, line) in try Samples.lines().enumerated() {
+        // A job has one decision: the abort is another one's.
+        for (index, line) in try Samples.lines().enumerated() where !line.isAbort {
             let phase = phases[index % phases.count]
             entries.append(JournalEntry(at: Samples.time, phase: phase, line: line))
         }
@@ -70,6 +71,60 @@ struct RoundTripTests {
         let stored = try store.journal(of: job.id, after: 0, limit: 100)
         #expect(stored.map(\.entry) == entries)
         #expect(stored.map(\.sequence) == Array(1...Int64(entries.count)))
+    }
+
+    @Test("of a commit and an abort the first one stands, and the other one is refused")
+    func decisions() throws {
+        let abort = JournalEntry.Line.abort(Problem(.cancelled, "cancelled"))
+        for (number, pair) in [[.commit, abort], [abort, JournalEntry.Line.commit]].enumerated() {
+            let job = try Samples.job("job-\(number)")
+            let change = { (line: JournalEntry.Line) in
+                StoreChange(
+                    jobs: [job],
+                    journal: [
+                        StoreChange.JournalLine(
+                            job: job.id,
+                            entry: JournalEntry(at: Samples.time, phase: nil, line: line)
+                        )
+                    ]
+                )
+            }
+            try store.apply(change(pair[0]), .machine)
+            let problem = #expect(throws: Problem.self) {
+                try store.apply(change(pair[1]), .machine)
+            }
+            #expect(problem?.code == (pair[1].isAbort ? .jobCommitted : .cancelled))
+            // Nothing of the refused change is there, and the same decision may be said again.
+            try store.apply(change(pair[0]), .machine)
+            let stored = try store.journal(of: job.id, after: 0, limit: 100)
+            #expect(stored.map(\.entry.line) == [pair[0], pair[0]])
+        }
+    }
+
+    @Test("what was learned of SETs comes back, the last of each driver and arc")
+    func setDurations() throws {
+        let arcs = [
+            Problem.ArcNames(from: .preCopyP2P, to: .stopCopy),
+            Problem.ArcNames(from: nil, to: .stopCopy),
+        ]
+        let first = arcs.map { SetDuration(driver: "mlx5_vfio_pci", arc: $0, nanoseconds: 7) }
+        try store.apply(StoreChange(setDurations: first), .process)
+        let last = first.map { SetDuration(driver: $0.driver, arc: $0.arc, nanoseconds: 9) }
+        let other = SetDuration(driver: "mtty", arc: arcs[0], nanoseconds: 1)
+        try store.apply(StoreChange(setDurations: last + [other]), .process)
+        #expect(Set(try store.setDurations()) == Set(last + [other]))
+    }
+
+    @Test("jobs that nobody resolved are found, and no others")
+    func unresolved() throws {
+        for (number, state) in try Samples.states().enumerated() {
+            try store.apply(
+                StoreChange(jobs: [try Samples.job("job-\(number)", state: state)]),
+                .process
+            )
+        }
+        let names = Set(try store.unresolvedJobs().map(\.state.name))
+        #expect(names == ["indeterminate"])
     }
 
     @Test("every session comes back, the newest first, with its last change")
@@ -139,6 +194,9 @@ struct RoundTripTests {
         case .commit: 7
         case .finished: 8
         case .recovered: 9
+        case .switchoverForced: 10
+        case .limitsChanged: 11
+        case .resolved: 12
         // Never written.
         case .unreadable: -1
         }
@@ -151,5 +209,11 @@ struct RoundTripTests {
         case .imageChanged: 2
         case .deviceAlert: 3
         }
+    }
+}
+
+extension JournalEntry.Line {
+    fileprivate var isAbort: Bool {
+        if case .abort = self { true } else { false }
     }
 }

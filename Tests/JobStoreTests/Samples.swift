@@ -70,6 +70,8 @@ enum Samples {
         } + [
             .accepted, .cancelRequested, .switchoverRequested, .abort(problem), .commit,
             .finished(state: "succeeded"), .recovered(note: "a note"),
+            .switchoverForced(reason: "no progress"), .resolved(.nobody),
+            .limitsChanged(JobSpec.Limits(progressTimeoutSeconds: 9, onTimeout: .switchOver)),
         ]
     }
 
@@ -92,9 +94,12 @@ enum Samples {
             limits: JobSpec.Limits(
                 bandwidthBytesPerSecond: 1 << 40,
                 downtimeMilliseconds: 0,
-                completionTimeoutSeconds: 1
+                completionTimeoutSeconds: 1,
+                progressTimeoutSeconds: 5,
+                onTimeout: .goOn
             ),
             switchoverMode: .manual,
+            hasNoPeerMappings: true,
             labels: ["camelCase_and_snake": "value", "": "", "\u{1F6A2}": "\u{0}x".trimmed]
         )
         var job = Job(id: try id(name), spec: spec, requestedBy: "uid:0", createdAt: time)
@@ -110,6 +115,8 @@ enum Samples {
         job.image = try id("image-1")
         job.warnings = ["a warning"]
         job.actualDowntimeNanoseconds = 250_000_000
+        job.roundCount = 3
+        job.changedLimits = ChangedLimits(limits: JobSpec.Limits(), revision: 2)
         return job
     }
 

@@ -109,8 +109,9 @@ struct ContractTests {
             .accepted, .intent(action: "", device: nil, arc: nil),
             .done(action: "", device: nil, arc: nil, nanoseconds: 1),
             .failed(action: "", device: nil, arc: nil, problem: problem), .cancelRequested,
-            .switchoverRequested, .abort(problem), .commit, .finished(state: ""),
-            .recovered(note: ""), .unreadable(reason: ""),
+            .switchoverRequested, .switchoverForced(reason: ""), .limitsChanged(JobSpec.Limits()),
+            .abort(problem), .commit, .finished(state: ""), .recovered(note: ""),
+            .resolved(.nobody), .unreadable(reason: ""),
         ]
         let job = try #require(JobID("job-1"))
         let names = lines.map { line in
@@ -131,7 +132,8 @@ struct ContractTests {
             "Session": again(SessionDTO.self), "SessionRequest": again(SessionRequestDTO.self),
             "Job": again(JobDTO.self), "JobRequest": again(JobRequestDTO.self),
             "Image": again(ImageDTO.self), "Problem": again(ProblemDTO.self),
-            "Readiness": again(ReadinessDTO.self),
+            "Readiness": again(ReadinessDTO.self), "ResolveRequest": again(ResolveRequestDTO.self),
+            "JobRequestLimits": again(JobRequestLimitsDTO.self),
         ]
         let examples = contract.examples.filter { contract.objectNames.contains($0.schema) }
         #expect(examples.count > 10)
@@ -156,8 +158,8 @@ struct ContractTests {
 
     private static let documents: [any (Decodable & Sendable).Type] = [
         HostDTO.self, HealthDTO.self, ReadinessDTO.self, DeviceDTO.self, SessionDTO.self,
-        SessionRequestDTO.self, JobDTO.self, JobRequestDTO.self, JournalLineDTO.self,
-        ImageDTO.self, ProblemDTO.self,
+        SessionRequestDTO.self, JobDTO.self, JobRequestDTO.self, ResolveRequestDTO.self,
+        JournalLineDTO.self, ImageDTO.self, ProblemDTO.self,
     ]
 
     private func again<T: Codable>(_ type: T.Type) -> ([UInt8]) throws -> [UInt8] {

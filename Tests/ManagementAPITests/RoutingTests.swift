@@ -20,7 +20,8 @@ struct RoutingTests {
                 headers: contentType.map { [("content-type", $0)] } ?? [],
                 body: Array(body.utf8),
                 caller: .anonymousLoopback
-            )
+            ),
+            TargetMemo()
         )
     }
 

@@ -12,16 +12,17 @@ extension ProtocolModel {
             require(isReset || (isCommitted && isRunning), "3: \(action.name) of a source")
         case .detach(.target), .reset(.target), .close(.target):
             require(isAbortAttempted, "1: \(action.name) of a target without an abort")
-            require(!isCommitAttempted, "1: \(action.name) of a target after the commit")
+            require(!isCommitted, "1: \(action.name) of a target after the commit")
+            let isSure = isAborted || !isCommitAttempted
+            require(isSure, "11: \(action.name) of a target that may have to run")
         case .commit: judgeCommit()
-        case .abort: require(!isCommitAttempted, "11: an abort after the commit")
         case .sealImage: require(isDrained, "6: a seal of half an image")
         case .preCopyRound:
             let areResuming = targets.allSatisfy { $0.state == .resuming || $0.isLossUnseen }
             require(areResuming, "6: pre-copy before the targets take it")
         case .load: require(isVerified, "6: a load of an image nobody checked")
         case .discardImage: require(!isSealed, "a discard of a sealed image")
-        case .verifyImage, .createImage, .drain, .confirmLoaded: break
+        case .abort, .verifyImage, .createImage, .drain, .confirmLoaded: break
         }
     }
 
@@ -35,16 +36,23 @@ extension ProtocolModel {
     }
 
     private mutating func judgeSet(_ side: Side, _ state: DeviceState) {
-        let devices = devices(side)
-        require(!sidesInError.contains(side), "7: SET \(state) of a \(side) in ERROR")
+        let members = active[side] ?? []
+        let devices = members.map { self.devices(side)[$0] }
+        for index in members {
+            let isInError = inError.contains(Place(side: side, index: index))
+            require(!isInError, "7: SET \(state) of a \(side) in ERROR")
+        }
         require(devices.allSatisfy { !$0.isClosed }, "SET of a closed device")
         require(state != .error, "7: SET ERROR")
         switch side {
         case .source:
-            require(!isCommitAttempted || state == .stop, "2: SET \(state) after the commit")
+            require(!isCommitted || state == .stop, "2: SET \(state) after the commit")
             let wasStopped = devices.contains { !$0.state.canAct && $0.state != .error }
             if plan.kind == .migrate, state.canAct, wasStopped {
                 require(isAborted, "11: a source resumed without an abort record")
+            }
+            if isCommitAttempted, state.canAct {
+                require(isAborted, "11: a source resumed beside a commit that may stand")
             }
         case .target:
             require(isCommitted || state == .resuming || state == .stop, "1: SET \(state)")
@@ -78,27 +86,24 @@ extension ProtocolModel {
 
     /// Holds what a machine claims at the end against what is.
     mutating func judge(_ outcome: TransferOutcome) {
-        let areWhole = sources.allSatisfy { $0.content == .original || $0.isLossUnseen }
-        switch outcome.source {
-        case .untouched: require(areWhole, "7: lost content of a source is called untouched")
-        case .lost: require(isSourceLost, "whole content of a source is called lost")
-        case .emptied:
-            require(sources.allSatisfy { $0.content == .emptied }, "source is not emptied")
-        case .loaded: violate("a source is called loaded")
-        case .uncertain: require(outcome.state != .succeeded || isCommitted, "5: uncertain success")
-        }
-        judgeTarget(outcome)
+        require(outcome.sources.count == sources.count, "fates of the sources are missing")
+        require(outcome.targets.count == targets.count, "fates of the targets are missing")
+        for (device, fate) in zip(sources, outcome.sources) { judge(source: device, fate, outcome) }
+        for (device, fate) in zip(targets, outcome.targets) { judge(target: device, fate, outcome) }
         switch outcome.mayRun {
         case .source:
-            require(!isCommitAttempted, "2: the source may run after the commit")
-            require(outcome.source == .untouched, "5: a source that is not whole may run")
-            let areRunning = sources.allSatisfy { $0.state == .running || $0.isLossUnseen }
+            require(!isCommitted, "2: the source may run after the commit")
+            require(!isCommitAttempted || isAborted, "11: the source may run beside a commit")
+            let whole = zip(sources, outcome.sources).filter { $1 == .untouched }.map(\.0)
+            require(!whole.isEmpty, "5: no source is whole, and one may run")
+            let areRunning = whole.allSatisfy { $0.state == .running || $0.isLossUnseen }
             let states = sources.map(\.state)
             require(areRunning, "3: sources are left in \(states)")
+            require(!outcome.sources.contains(.uncertain), "5: an uncertain source may run")
         case .target:
             require(isCommitted, "1: the target may run without a commit")
             require(targets.allSatisfy { $0.state == .running }, "targets do not run")
-            require(outcome.target == .loaded, "7: success without content")
+            require(outcome.targets.allSatisfy { $0 == .loaded }, "7: success without content")
         case .nobody, .unknown: break
         }
         if case .indeterminate = outcome.state {
@@ -111,25 +116,43 @@ extension ProtocolModel {
         }
     }
 
-    private mutating func judgeTarget(_ outcome: TransferOutcome) {
-        let isUnseen = targets.contains(where: \.isLossUnseen)
-        switch outcome.target {
+    private mutating func judge(
+        source device: Device,
+        _ fate: ContentFate,
+        _ outcome: TransferOutcome
+    ) {
+        switch fate {
         case .untouched:
-            require(targets.allSatisfy { $0.content == .original }, "a target was touched")
-        case .emptied:
-            require(targets.allSatisfy { $0.content == .emptied }, "a target is not emptied")
+            let isWhole = device.content == .original || device.isLossUnseen
+            require(isWhole, "7: lost content of a source is called untouched")
+        case .lost: require(device.content == .lost, "whole content of a source is called lost")
+        case .emptied: require(device.content == .emptied, "source is not emptied")
+        case .loaded: violate("a source is called loaded")
+        case .uncertain:
+            require(outcome.state != .succeeded || isCommitted, "5: uncertain success")
+        }
+    }
+
+    private mutating func judge(
+        target device: Device,
+        _ fate: ContentFate,
+        _ outcome: TransferOutcome
+    ) {
+        switch fate {
+        case .untouched: require(device.content == .original, "a target was touched")
+        case .emptied: require(device.content == .emptied, "a target is not emptied")
         case .loaded:
-            let areLoaded = targets.allSatisfy { $0.content == .transferred }
-            require(areLoaded || isUnseen, "7: lost content of a target is called loaded")
-        case .lost:
-            require(targets.contains { $0.content == .lost }, "a whole target is called lost")
+            let isLoaded = device.content == .transferred || device.isLossUnseen
+            require(isLoaded, "7: lost content of a target is called loaded")
+        case .lost: require(device.content == .lost, "a whole target is called lost")
         case .uncertain: require(outcome.state != .succeeded, "5: uncertain success")
         }
     }
 
-    /// Whether a source broke for good, seen or not.
-    var isSourceLost: Bool { sources.contains { $0.content == .lost } }
-    var areSourcesRunning: Bool { sources.allSatisfy { $0.state == .running } }
+    /// Whether the sources that are whole run.
+    var areSourcesRunning: Bool {
+        sources.allSatisfy { $0.state == .running || $0.content == .lost }
+    }
     var areTargetsTidied: Bool { targets.allSatisfy { $0.isClosed && $0.content == .emptied } }
     var isImageLeft: Bool { isImageThere }
     var isDecided: Bool { isCommitAttempted || isSealed }

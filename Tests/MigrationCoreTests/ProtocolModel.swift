@@ -19,6 +19,11 @@ struct ProtocolModel {
         case lost
     }
 
+    struct Place: Hashable {
+        let side: Side
+        let index: Int
+    }
+
     struct Device {
         var state = DeviceState.running
         var content = Content.original
@@ -37,6 +42,8 @@ struct ProtocolModel {
     enum Fault: Hashable {
         /// Without a device's doing: the journal, a disk, a digest.
         case elsewhere
+        /// It has its effect, and says that it failed: a record of which only the fsync did.
+        case afterEffect
         /// The first device fails; a SET after so many arcs of its walk.
         case device(wreck: Wreck, arcs: Int, others: Others)
     }
@@ -77,9 +84,13 @@ struct ProtocolModel {
     var isConfirmed = false
     var isImageThere = false
     var isSealed = false
-    /// Sides of which a failure told ERROR.
-    var sidesInError: Set<Side> = []
+    /// Devices of which a failure told ERROR.
+    var inError: Set<Place> = []
     var lastSet: [Side: DeviceState] = [:]
+    /// The devices that are not given up, and whether only the way on or back is left: what the
+    /// machine says of the instruction.
+    var active: [Side: [Int]] = [:]
+    var isOnlyTheWayOn = false
 
     init(plan: TransferPlan, deviceCount: Int) {
         self.plan = plan
@@ -103,7 +114,11 @@ struct ProtocolModel {
     mutating func perform(_ step: TransferStep, _ fault: Fault?) -> TransferEvent {
         judge(step.action)
         let event = effect(of: step.action, fault)
-        if case .failed(_, let side?, .known(.error)?) = event { sidesInError.insert(side) }
+        if case .failed(let failure) = event, let side = failure.side {
+            for case (let member, .failed(_, .known(.error)?)) in failure.members {
+                inError.insert(Place(side: side, index: member))
+            }
+        }
         judgeActing(after: step.action)
         return event
     }
@@ -174,9 +189,14 @@ extension ProtocolModel {
 
     private mutating func record(_ action: TransferAction, _ fault: Fault?) -> TransferEvent {
         if action == .commit { isCommitAttempted = true }
-        if case .abort = action { isAbortAttempted = true }
         if action == .createImage { isImageThere = true }
-        guard fault == nil else { return .failed(Self.storeProblem, side: nil, state: nil) }
+        if case .abort = action {
+            isAbortAttempted = true
+            // The store lets the first of the two decisions stand.
+            if isCommitted { return .failed(FailedAction(Problem(.jobCommitted, "committed"))) }
+        }
+        let failure = TransferEvent.failed(FailedAction(Self.storeProblem))
+        guard fault == nil || fault == .afterEffect && action == .commit else { return failure }
         switch action {
         case .verifyImage: isVerified = true
         case .sealImage: isSealed = true
@@ -185,7 +205,7 @@ extension ProtocolModel {
         case .discardImage: isImageThere = false
         default: break
         }
-        return .done
+        return fault == nil ? .done : failure
     }
 
     /// Moving bytes needs every device of a side in one state.
@@ -195,14 +215,22 @@ extension ProtocolModel {
         _ fault: Fault?,
         _ whenDone: (inout Self) -> Void
     ) -> TransferEvent {
-        if fault == .elsewhere { return .failed(Self.storeProblem, side: nil, state: nil) }
-        if case .device(let wreck, _, _)? = fault { return fail(side, at: 0, wreck) }
-        for index in devices(side).indices {
+        switch fault {
+        case .elsewhere?, .afterEffect?: return .failed(FailedAction(Self.storeProblem))
+        case .device(let wreck, _, _)?:
+            guard let first = active[side]?.first else { return .done }
+            return event(side, [first: fail(side, at: first, wreck)])
+        case nil: break
+        }
+        var failures: [Int: MemberResult] = [:]
+        for index in active[side] ?? [] {
             let device = devices(side)[index]
             guard device.state == state, device.strangeNumber == nil else {
-                return reportFailure(side, at: index)
+                failures[index] = reportFailure(side, at: index)
+                continue
             }
         }
+        guard failures.isEmpty else { return event(side, failures) }
         whenDone(&self)
         return .done
     }
@@ -210,48 +238,98 @@ extension ProtocolModel {
     private mutating func tidy(_ side: Side, _ action: TransferAction, _ fault: Fault?)
         -> TransferEvent
     {
-        if fault == .elsewhere { return .failed(Self.storeProblem, side: nil, state: nil) }
-        if case .device(let wreck, _, _)? = fault { return fail(side, at: 0, wreck) }
-        let isClose = action == .close(side)
-        change(side) { device in
-            device.state = .running
-            device.strangeNumber = nil
-            device.seen = .known(.running)
-            device.content = .emptied
-            device.isLossUnseen = false
-            device.isClosed = device.isClosed || isClose
+        switch fault {
+        case .elsewhere?, .afterEffect?: return .failed(FailedAction(Self.storeProblem))
+        default: break
         }
-        if !isClose { sidesInError.remove(side) }
-        return .done
+        var results: [Int: MemberResult] = [:]
+        let isClose = action == .close(side)
+        for index in active[side] ?? [] {
+            if case .device(let wreck, _, _)? = fault, index == active[side]?.first {
+                results[index] = fail(side, at: index, wreck)
+                continue
+            }
+            results[index] = .done
+            change(side, at: index) { device in
+                device.state = .running
+                device.strangeNumber = nil
+                device.seen = .known(.running)
+                device.content = .emptied
+                device.isLossUnseen = false
+                device.isClosed = device.isClosed || isClose
+            }
+            if !isClose { inError.remove(Place(side: side, index: index)) }
+        }
+        return event(side, results)
+    }
+
+    /// What an action came to of which these are the devices' results.
+    private func event(_ side: Side, _ results: [Int: MemberResult]) -> TransferEvent {
+        let problems = results.sorted { $0.key < $1.key }.compactMap { _, result -> Problem? in
+            if case .failed(let problem, _) = result { problem } else { nil }
+        }
+        guard let first = problems.first(where: { $0.code == .contentLost }) ?? problems.first
+        else { return .done }
+        return .failed(FailedAction(first, side: side, members: results))
     }
 
     /// SET on every device, each GET first and held against what was last seen.
     private mutating func set(_ side: Side, _ target: DeviceState, _ fault: Fault?)
         -> TransferEvent
     {
-        if fault == .elsewhere {
-            // The journal refused after some of the devices were SET already.
-            if devices(side).count > 1 { walk(side, at: 1, to: target, arcs: .max) }
-            return .failed(Self.storeProblem, side: nil, state: nil)
+        let members = active[side] ?? []
+        if fault == .elsewhere || fault == .afterEffect {
+            // The journal refused when all of them were SET already.
+            for index in members { walk(side, at: index, to: target, arcs: .max) }
+            let results = members.map { ($0, MemberResult.done) }
+            return .failed(
+                FailedAction(
+                    Self.storeProblem,
+                    side: side,
+                    members: Dictionary(uniqueKeysWithValues: results)
+                )
+            )
         }
-        var failed: TransferEvent?
-        let isRunningExpected = devices(side).contains { passesRunning($0, side, target) }
-        for index in devices(side).indices {
+        var results: [Int: MemberResult] = [:]
+        for index in members {
             let device = devices(side)[index]
             if device.state == .error || (device.seen != nil && device.seen != device.reported) {
-                failed = reportFailure(side, at: index)
-                continue
-            }
-            if index == 0, case .device(let wreck, let arcs, _)? = fault {
-                walk(side, at: index, to: target, arcs: arcs)
-                failed = fail(side, at: index, wreck, isRunningExpected: isRunningExpected)
-            } else if index > 0, case .device(_, _, let others)? = fault, others != .done {
-                walk(side, at: index, to: target, arcs: others == .halfway ? 1 : 0)
-            } else {
-                walk(side, at: index, to: target, arcs: .max)
+                results[index] = reportFailure(side, at: index)
             }
         }
-        return failed ?? .done
+        // Forward nobody moves unless all can.
+        if !results.isEmpty, !isOnlyTheWayOn { return event(side, results) }
+        for index in members where results[index] == nil {
+            results[index] = move(side, at: index, to: target, fault)
+        }
+        return event(side, results)
+    }
+
+    /// One device's SET; nil when it was not even made.
+    private mutating func move(
+        _ side: Side,
+        at index: Int,
+        to target: DeviceState,
+        _ fault: Fault?
+    ) -> MemberResult? {
+        guard case .device(let wreck, let arcs, let others)? = fault else {
+            walk(side, at: index, to: target, arcs: .max)
+            return .done
+        }
+        if index == active[side]?.first {
+            let isRunningExpected = passesRunning(devices(side)[index], side, target)
+            walk(side, at: index, to: target, arcs: arcs)
+            return fail(side, at: index, wreck, isRunningExpected: isRunningExpected)
+        }
+        switch others {
+        case .untouched: return nil
+        case .done:
+            walk(side, at: index, to: target, arcs: .max)
+            return .done
+        case .halfway:
+            walk(side, at: index, to: target, arcs: 1)
+            return .failed(Self.problem, devices(side)[index].reported)
+        }
     }
 
     /// Whether a device that says RUNNING after a failed SET may be on its way, not reset.
@@ -293,7 +371,7 @@ extension ProtocolModel {
         at index: Int,
         _ wreck: Wreck,
         isRunningExpected: Bool? = nil
-    ) -> TransferEvent {
+    ) -> MemberResult {
         change(side, at: index) { device in
             let left: Content = device.content == .emptied ? .emptied : .lost
             switch wreck {
@@ -309,12 +387,11 @@ extension ProtocolModel {
             }
             device.seen = wreck == .mute ? nil : device.reported
         }
-        let state = devices(side)[index].seen
-        return .failed(Self.problem, side: side, state: state)
+        return .failed(Self.problem, devices(side)[index].seen)
     }
 
     /// A device that is not where it must be: whoever looked says so.
-    private mutating func reportFailure(_ side: Side, at index: Int) -> TransferEvent {
+    private mutating func reportFailure(_ side: Side, at index: Int) -> MemberResult {
         let device = devices(side)[index]
         var problem = Self.problem
         if device.seen != nil, device.seen != device.reported || device.state == .error {
@@ -324,6 +401,6 @@ extension ProtocolModel {
             device.seen = device.reported
             device.isLossUnseen = false
         }
-        return .failed(problem, side: side, state: device.reported)
+        return .failed(problem, device.reported)
     }
 }

@@ -23,7 +23,7 @@ struct SwitchoverDecisionTests {
         after rounds: PreCopyRound...
     ) -> SwitchoverDecision {
         var decision = SwitchoverDecision(mode: mode, downtimeLimitMilliseconds: milliseconds)
-        for round in rounds { decision.didRound(round) }
+        for round in rounds { decision.didRound([round], at: 0) }
         return decision
     }
 
@@ -35,7 +35,7 @@ struct SwitchoverDecisionTests {
         #expect(decision.expectedDowntimeNanoseconds == nil)
         decision.isGateOpen = true
         #expect(!decision.isMade)
-        decision.didRound(Self.round(initial: nil))
+        decision.didRound([Self.round(initial: nil)], at: 0)
         #expect(decision.isMade)
     }
 
@@ -127,11 +127,11 @@ struct SwitchoverDecisionTests {
         var decision = Self.decision(.manual, after: Self.round(initial: 5))
         #expect(decision.blockedBy == ["initial_bytes", "gate"])
         #expect(!decision.isWaitingForGate)
-        decision.didRound(Self.round())
+        decision.didRound([Self.round()], at: 0)
         #expect(decision.blockedBy == ["gate"])
         #expect(decision.isWaitingForGate)
         #expect(!decision.isMade)
-        decision.didRound(Self.round(dirty: .max))
+        decision.didRound([Self.round(dirty: .max)], at: 0)
         #expect(decision.isWaitingForGate)
         #expect(decision.blockedBy == ["downtime_limit", "gate"])
         decision.isGateOpen = true

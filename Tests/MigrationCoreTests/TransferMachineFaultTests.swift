@@ -65,7 +65,10 @@ struct TransferMachineFaultTests {
     }
 
     static let accidents: [TransferRun.Accident] =
-        [.fault(.elsewhere), .interruption(.cancelled), .interruption(.unplugRequested)]
+        [
+            .fault(.elsewhere), .fault(.afterEffect), .interruption(.cancelled),
+            .interruption(.unplugRequested),
+        ]
         + ProtocolModel.Wreck.allCases.flatMap { wreck in
             [0, 1, 2, .max].flatMap { arcs in
                 ProtocolModel.Others.allCases.map { others in
@@ -75,7 +78,7 @@ struct TransferMachineFaultTests {
         }
 
     static let fewAccidents: [TransferRun.Accident] =
-        [.fault(.elsewhere), .interruption(.cancelled)]
+        [.fault(.elsewhere), .fault(.afterEffect), .interruption(.cancelled)]
         + ProtocolModel.Wreck.allCases.map { wreck in
             .fault(.device(wreck: wreck, arcs: 1, others: .done))
         }
@@ -100,7 +103,7 @@ struct TransferMachineFaultTests {
         } else {
             isHonest = false
         }
-        if run.model.isSourceLost, outcome.source == .lost {
+        if run.machine.plan.hasSource, outcome.sources.allSatisfy({ $0 == .lost }) {
             isHonest = isHonest && outcome.mayRun == .nobody
         } else if run.machine.plan.hasSource {
             isHonest = isHonest && outcome.mayRun == .source && run.model.areSourcesRunning

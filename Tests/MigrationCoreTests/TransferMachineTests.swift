@@ -6,14 +6,16 @@ struct TransferMachineTests {
     static let everything: MigrationFlags = [.stopCopy, .p2p, .preCopy]
 
     /// A machine that was fed `done` up to the first instruction for `action`.
-    private static func machine(
+    static func machine(
         _ plan: TransferPlan = .migrate(from: everything, to: everything),
         at action: TransferAction,
-        _ mode: JobSpec.SwitchoverMode = .auto
+        _ mode: JobSpec.SwitchoverMode = .auto,
+        deviceCount: Int = 1
     ) throws -> TransferMachine {
         var machine = TransferMachine(
             plan: plan,
-            switchover: SwitchoverDecision(mode: mode, downtimeLimitMilliseconds: 300)
+            switchover: SwitchoverDecision(mode: mode, downtimeLimitMilliseconds: 300),
+            deviceCount: deviceCount
         )
         for _ in 0..<TransferRun.longest {
             guard case .perform(let step) = machine.instruction else { break }
@@ -26,7 +28,7 @@ struct TransferMachineTests {
     }
 
     /// Feeds `done` to the end; what was asked for, and how it ended.
-    private static func rest(_ machine: TransferMachine) -> ([TransferAction], TransferOutcome?) {
+    static func rest(_ machine: TransferMachine) -> ([TransferAction], TransferOutcome?) {
         var machine = machine
         var actions: [TransferAction] = []
         for _ in 0..<TransferRun.longest {
@@ -40,7 +42,7 @@ struct TransferMachineTests {
         return (actions, nil)
     }
 
-    private static func failure(_ side: Side, _ state: DeviceState?, _ errno: Errno = .io)
+    static func failure(_ side: Side, _ state: DeviceState?, _ errno: Errno = .io)
         -> TransferEvent
     {
         var facts = Problem.Facts()
@@ -49,7 +51,7 @@ struct TransferMachineTests {
         return .failed(problem, side: side, state: state.map(ReportedState.known))
     }
 
-    private static var cause: Problem {
+    static var cause: Problem {
         var facts = Problem.Facts()
         facts.errno = .io
         return Problem(.deviceFailed, "EIO", facts)
@@ -135,28 +137,60 @@ struct TransferMachineTests {
         #expect(outcome?.state.name == "indeterminate")
     }
 
-    @Test("targets that do not all start go down through the barrier, and the source stays stopped")
+    @Test("a target that does not start is stopped where it is, and the source stays stopped")
     func startFails() throws {
         var machine = try Self.machine(at: .set(.target, .running))
         _ = machine.next(after: Self.failure(.target, .runningP2P))
         let (actions, outcome) = Self.rest(machine)
-        #expect(actions == [.set(.target, .runningP2P), .set(.target, .stop)])
+        #expect(actions == [.set(.target, .stop)])
         #expect(outcome?.state == .indeterminate(Self.cause))
         #expect(outcome?.target == .loaded)
         #expect(outcome?.source == .untouched)
         #expect(outcome?.mayRun == .nobody)
     }
 
-    @Test("a commit that may or may not be written lets nobody run")
+    @Test("a commit that failed is taken back by an abort the store takes, which proves it missing")
     func commitFails() throws {
         var machine = try Self.machine(at: .commit)
         let problem = Problem(.storeFailed, "disk")
         _ = machine.next(after: .failed(problem, side: nil, state: nil))
+        #expect(!machine.isCancellable)
+        let (actions, outcome) = Self.rest(machine)
+        #expect(
+            actions == [
+                .abort(problem), .set(.source, .runningP2P), .set(.source, .running),
+                .detach(.target), .reset(.target), .close(.target),
+            ]
+        )
+        #expect(outcome?.state == .failed(problem))
+        #expect(outcome?.mayRun == .source)
+    }
+
+    @Test("a commit that may or may not be written lets nobody run while no abort can be")
+    func commitIsDoubtful() throws {
+        var machine = try Self.machine(at: .commit)
+        let problem = Problem(.storeFailed, "disk")
+        _ = machine.next(after: .failed(problem, side: nil, state: nil))
+        _ = machine.next(after: .failed(Problem(.storeFailed, "still"), side: nil, state: nil))
         let (actions, outcome) = Self.rest(machine)
         #expect(actions == [])
         #expect(outcome?.state == .indeterminate(problem))
         #expect(outcome?.mayRun == .nobody)
-        #expect(!machine.isCancellable)
+        #expect(outcome?.source == .untouched && outcome?.target == .loaded)
+    }
+
+    @Test("a commit that was written and said to be lost goes on, when the store refuses the abort")
+    func commitStands() throws {
+        var machine = try Self.machine(at: .commit)
+        _ = machine.next(after: .failed(Problem(.storeFailed, "disk"), side: nil, state: nil))
+        let next = machine.next(
+            after: .failed(Problem(.jobCommitted, "it stands"), side: nil, state: nil)
+        )
+        #expect(next == .perform(TransferStep(.start, .set(.target, .runningP2P))))
+        let outcome = Self.rest(machine).1
+        #expect(outcome?.state == .succeeded)
+        #expect(outcome?.mayRun == .target)
+        #expect(outcome?.warnings == ["disk"])
     }
 
     @Test("without an abort record a stopped source stays stopped, and a running one runs on")

@@ -22,7 +22,8 @@ struct TransferRun {
     init(_ plan: TransferPlan, deviceCount: Int, mode: JobSpec.SwitchoverMode = .auto) {
         machine = TransferMachine(
             plan: plan,
-            switchover: SwitchoverDecision(mode: mode, downtimeLimitMilliseconds: 300)
+            switchover: SwitchoverDecision(mode: mode, downtimeLimitMilliseconds: 300),
+            deviceCount: deviceCount
         )
         model = ProtocolModel(plan: plan, deviceCount: deviceCount)
     }
@@ -46,6 +47,8 @@ struct TransferRun {
             case nil: break
             }
             performed.append(step)
+            model.active = [.source: machine.active(.source), .target: machine.active(.target)]
+            model.isOnlyTheWayOn = machine.isDecided
             var event = model.perform(step, fault)
             if step.action == .preCopyRound, event == .done { event = .roundDone(round) }
             _ = machine.next(after: event, interruption: interruption)
@@ -107,4 +110,47 @@ struct NamedPlan: CustomTestStringConvertible, Sendable {
             return source == target || source.rawValue + target.rawValue == 8
         }
     static let all = saves + restores + migrates + [Self(name: "reset", plan: .reset)]
+}
+
+extension TransferMachine {
+    /// A machine of so many devices that all have the flags of the plan.
+    init(plan: TransferPlan, switchover: SwitchoverDecision, deviceCount: Int = 1) {
+        let takesSources = plan.hasSource || plan.kind == .reset
+        self.init(
+            plan: plan,
+            switchover: switchover,
+            sources: Array(repeating: plan.sourceFlags, count: takesSources ? deviceCount : 0),
+            targets: Array(
+                repeating: plan.targetFlags,
+                count: plan.targetFlags.isEmpty ? 0 : deviceCount
+            )
+        )
+    }
+}
+
+extension TransferEvent {
+    /// A failure of one device, or of none.
+    static func failed(
+        _ problem: Problem,
+        side: Side?,
+        state: ReportedState?,
+        member: Int = 0
+    ) -> Self {
+        .failed(
+            FailedAction(
+                problem,
+                side: side,
+                members: side == nil ? [:] : [member: .failed(problem, state)]
+            )
+        )
+    }
+
+    static func roundDone(_ round: PreCopyRound) -> Self { .roundDone([round], at: 0) }
+}
+
+extension TransferOutcome {
+    /// Of the only source.
+    var source: ContentFate { fate(of: .source, 0) }
+    /// Of the only target.
+    var target: ContentFate { fate(of: .target, 0) }
 }

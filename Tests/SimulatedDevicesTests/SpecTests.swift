@@ -44,6 +44,55 @@ struct SpecTests {
         }
     }
 
+    @Test("every operation and outcome of a fault is read")
+    func faults() throws {
+        let operations: [(String, Fault.Operation)] = [
+            ("open", .open), ("reset", .reset), ("detach", .detach), ("get", .get),
+            ("data_size", .dataSize), ("read", .read), ("write", .write),
+            ("precopy_info", .preCopyInfo), ("arc:*-*", .arc(from: nil, to: nil)),
+            ("arc:STOP-RESUMING", .arc(from: .stop, to: .resuming)),
+        ]
+        let outcomes: [(String, Fault.Outcome)] = [
+            ("EIO", .errno(.io)), ("EHWPOISON", .errno(Errno(number: 133))),
+            ("ERROR", .errorState), ("ASYNC_ERROR", .errorAfterwards),
+            ("DELAY=5ms", .delay(.milliseconds(5))), ("DELAY=0ns", .delay(.zero)),
+            ("DELAY=3600s", .delay(.seconds(3600))), ("HANG", .hang),
+        ]
+        for (operation, parsedOperation) in operations {
+            for (outcome, parsedOutcome) in outcomes {
+                #expect(
+                    try Fault.parse("\(operation):\(outcome):2+@sim-3")
+                        == Fault(
+                            parsedOperation,
+                            parsedOutcome,
+                            occurrence: 2,
+                            isRepeated: true,
+                            device: DeviceID("sim-3")
+                        )
+                )
+            }
+        }
+        #expect(try Fault.parse("read:SHORT=1KiB:1") == Fault(.read, .short(byteCount: 1024)))
+        #expect(try Fault.parse("write:SHORT=1:1") == Fault(.write, .short(byteCount: 1)))
+        #expect(try Fault.parse("read:EOF:1") == Fault(.read, .short(byteCount: 0)))
+    }
+
+    @Test(
+        "what is wrong in a fault is named",
+        arguments: [
+            ("ioctl:EIO:1", "\"ioctl\""), ("arc:STOP-HERE:EIO:1", "\"HERE\""),
+            ("arc:STOP:EIO:1", "FROM-TO"), ("read:EHUH:1", "\"EHUH\""),
+            ("read:EIO:0", "\"0\""), ("read:EIO", "OPERATION:OUTCOME:N"),
+            ("get:SHORT=4:1", "\"SHORT=4\""), ("read:DELAY=7:1", "\"7\""),
+            ("read:EIO:1@a b", "\"a b\""),
+        ]
+    )
+    func namedMistakes(text: String, part: String) {
+        let problem = #expect(throws: Problem.self) { try Fault.parse(text) }
+        #expect(problem?.code == .invalidField)
+        #expect(problem?.detail.contains(part) == true, "\(problem?.detail ?? "")")
+    }
+
     @Test("the bounds of every number belong to it")
     func bounds() throws {
         for text in [
@@ -70,7 +119,12 @@ struct SpecTests {
             "fault=arc:STOP-STOP_COPY:EIO:", "fault=arc:STOP-STOP_COPY:EIO",
             "fault=arc:STOP-STOP_COPY:EIO:1:1", "fault=arc:A-B-C:EIO:1", "fault=read:EIO:1@",
             "fault=read:EIO:1@a/b", "fault=read:EIO:1@a@b", "fault=read:EIO:+", "fault=ioctl:EIO:1",
-            "fault=:::", "fault=read:E5:1",
+            "fault=:::", "fault=read:E5:1", "fault=read:E41:1", "fault=get:SHORT=1:1",
+            "fault=read:SHORT=0:1", "fault=read:SHORT=:1", "fault=read:SHORT:1",
+            "fault=write:SHORT=2GiB:1", "fault=write:EOF:1", "fault=get:EOF:1",
+            "fault=read:DELAY:1", "fault=read:DELAY=5:1", "fault=read:DELAY=3601s:1",
+            "fault=read:DELAY=-1s:1", "fault=read:HANG=1s:1", "fault=read:hang:1",
+            "fault=read:ASYNC:1", "fault=close:EIO:1", "fault=data-size:EIO:1",
         ]
     )
     func badValues(setting: String) throws {

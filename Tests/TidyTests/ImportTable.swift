@@ -25,6 +25,7 @@ enum ImportTable {
         "HTTPServer": ["CMicrohttpd", "ManagementAPI"],
         "APIClient": ["APISchema", "CCurl", "JSONCoding"],
         "ferryctl": ["APIClient", "APISchema", "ArgumentParser", "JSONCoding"],
+        "ferry-simd": ["ArgumentParser", "MigrationCore", "SimulatedDevices"],
         "ferryd": [
             "ArgumentParser", "HTTPServer", "JSONCoding", "JobEngine", "JobStore", "Logging",
             "ManagementAPI", "MigrationCore", "MigrationPorts", "SimulatedDevices", "StateTransfer",

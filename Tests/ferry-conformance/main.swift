@@ -8,11 +8,14 @@ import VFIODevices
 /// What the command line asks for.
 struct Request {
     var simulations: [SimulationSpec] = []
+    /// The socket of a ferry-simd.
+    var host: String?
     var devices: [DeviceID] = []
 
     static let usage = """
         usage: ferry-conformance ID [ID2]
                ferry-conformance --simulate SPEC [--simulate SPEC]… [ID [ID2]]
+               ferry-conformance --simulate host=PATH [ID [ID2]]
         Runs the conformance suite of the backend port. The devices lose what they hold.
         """
 
@@ -20,8 +23,13 @@ struct Request {
         var rest = Array(arguments)
         while !rest.isEmpty {
             let argument = rest.removeFirst()
-            if argument == "--simulate", !rest.isEmpty {
-                simulations.append(try SimulationSpec.parse(rest.removeFirst()))
+            if argument == "--simulate", let text = rest.first {
+                rest.removeFirst()
+                if text.hasPrefix("host="), host == nil {
+                    host = String(text.dropFirst("host=".count))
+                } else {
+                    simulations.append(try SimulationSpec.parse(text))
+                }
             } else if !argument.hasPrefix("-"), let id = DeviceID(argument) {
                 devices.append(id)
             } else {
@@ -32,12 +40,23 @@ struct Request {
             let count = simulations.reduce(0) { $0 + $1.count }
             devices = (0..<min(2, count)).compactMap { DeviceID("sim-\($0)") }
         }
+        if devices.isEmpty, host != nil {
+            devices = ["sim-0", "sim-1"].compactMap { DeviceID($0) }
+        }
+        guard host == nil || simulations.isEmpty else { throw Problem(.badRequest, Self.usage) }
         guard (1...2).contains(devices.count) else { throw Problem(.badRequest, Self.usage) }
     }
 
-    func bench() throws(Problem) -> ConformanceBench {
+    /// The devices of a host or of this machine, which are there for every check.
+    func lastingBackend() throws(Problem) -> (any DeviceBackend)? {
+        if let host { return try RefilledBackend(try HostedBackend(path: host)) }
+        return simulations.isEmpty ? try KernelBackend() : nil
+    }
+
+    func bench(_ lasting: (any DeviceBackend)?) throws(Problem) -> ConformanceBench {
+        // Simulated devices of this process are made anew for each check.
         let backend: any DeviceBackend =
-            simulations.isEmpty ? try KernelBackend() : try SimulatedBackend(simulations)
+            if let lasting { lasting } else { try SimulatedBackend(simulations) }
         return ConformanceBench(
             backend,
             device: devices[0],
@@ -48,11 +67,11 @@ struct Request {
 
 /// Runs every check and says what became of it, a line each; whether none failed.
 func run(_ request: Request) throws(Problem) -> Bool {
-    let kernelBench = request.simulations.isEmpty ? try request.bench() : nil
+    let lasting = try request.lastingBackend()
     var (passed, failed, skipped) = (0, 0, 0)
     for check in BackendConformance.checks {
-        // Simulated devices are made anew for each check, so that each finds content.
-        let bench = if let kernelBench { kernelBench } else { try request.bench() }
+        // A bench of its own for each check, so that each finds content where there can be some.
+        let bench = try request.bench(lasting)
         switch BackendConformance.run(check, on: bench) {
         case .passed:
             passed += 1

@@ -12,4 +12,23 @@ int ferry_listen_packets(const char *path, mode_t mode, int backlog);
 /* The next connection, non-blocking and close-on-exec; -EAGAIN when there is none. */
 int ferry_accept(int listener);
 
+/* A blocking, close-on-exec connection to such a listener. Connecting, sending and receiving give
+ * up with -EAGAIN after the time; 0 waits without end. */
+int ferry_connect_packets(const char *path, int timeout_ms);
+int ferry_limit_waits(int fd, int timeout_ms);
+
+/* Two connected ends, blocking and close-on-exec, for packets of up to about this size. */
+int ferry_packet_pair(int ends[2], int byte_count);
+
+int ferry_set_nonblocking(int fd);
+
+/* 1 when the other end is closed, whatever is still to be received; else 0. */
+int ferry_is_hung_up(int fd);
+
+/* Both ends see the end of the other, in every process that holds them. */
+void ferry_shut_down(int fd);
+
+/* A close-on-exec datagram socket connected to a path, or to an abstract name after '@'. */
+int ferry_connect_datagrams(const char *path);
+
 #endif

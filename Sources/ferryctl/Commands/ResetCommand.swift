@@ -5,16 +5,17 @@ internal import ArgumentParser
 struct ResetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reset",
-        abstract: "Reset a device: its content is lost."
+        abstract: "Reset devices: their content is lost."
     )
 
-    @Argument(help: "The device.")
-    var device: String
+    @Argument(help: "The devices.")
+    var devices: [String]
 
     @OptionGroup var job: JobOptions
     @OptionGroup var options: ServerOptions
 
     func run() throws {
-        try job.submit(JobRequestDTO(kind: "reset", devices: [.init(source: device)]), options)
+        let request = JobRequestDTO(kind: "reset", devices: devices.map { .init(source: $0) })
+        try job.submit(request, options)
     }
 }

@@ -5,14 +5,15 @@ internal import ArgumentParser
 struct RestoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "restore",
-        abstract: "Restore an image into a device."
+        abstract: "Restore an image into devices.",
+        discussion: "An image of several devices wants SOURCE=TARGET for each of them."
     )
 
     @Argument(help: "The image.")
     var image: String
 
-    @Argument(help: "The device.")
-    var target: String
+    @Argument(help: "The device, or SOURCE=TARGET for each device of the image.")
+    var targets: [String]
 
     @Flag(help: "Accept that the image's source ran on, so that two devices hold one state.")
     var acceptCopy = false
@@ -24,7 +25,7 @@ struct RestoreCommand: ParsableCommand {
     @OptionGroup var options: ServerOptions
 
     func run() throws {
-        var request = JobRequestDTO(kind: "restore", devices: [.init(target: target)])
+        var request = JobRequestDTO(kind: "restore", devices: DevicePair.targets(in: targets))
         request.image = image
         request.acceptCopy = acceptCopy ? true : nil
         request.discardTargetContent = discardTargetContent ? true : nil

@@ -5,11 +5,11 @@ internal import ArgumentParser
 struct SaveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "save",
-        abstract: "Save a device's state as an image."
+        abstract: "Save devices' state as one image."
     )
 
-    @Argument(help: "The device.")
-    var device: String
+    @Argument(help: "The devices; several are saved as one set.")
+    var devices: [String]
 
     @Option(help: ArgumentHelp("What the device does then: run or stop.", valueName: "what"))
     var after: AfterSave?
@@ -19,11 +19,20 @@ struct SaveCommand: ParsableCommand {
         case stop
     }
 
+    @Flag(
+        name: .customLong("no-p2p-mappings"),
+        help: "No device of the set maps another's memory: save it without P2P states."
+    )
+    var noP2PMappings = false
+
+    @OptionGroup var limits: PreCopyLimitOptions
     @OptionGroup var job: JobOptions
     @OptionGroup var options: ServerOptions
 
     func run() throws {
-        var request = JobRequestDTO(kind: "save", devices: [.init(source: device)])
+        var request = JobRequestDTO(kind: "save", devices: devices.map { .init(source: $0) })
+        request.limits = limits.request
+        request.noP2pMappings = noP2PMappings ? true : nil
         request.after = after?.rawValue
         try job.submit(request, options)
     }

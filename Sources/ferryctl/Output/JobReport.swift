@@ -77,9 +77,13 @@ enum JobReport {
         return words.joined(separator: ", ")
     }
 
-    private static func limits(_ limits: JobLimitsDTO) -> String {
-        let rate = limits.bandwidthBytesPerSecond.map { "\(bytes($0))/s, " } ?? ""
-        return "\(rate)downtime \(limits.downtimeMs) ms, completion \(limits.completionTimeoutS) s"
+    static func limits(_ limits: JobLimitsDTO) -> String {
+        var words = limits.bandwidthBytesPerSecond.map { ["\(bytes($0))/s"] } ?? []
+        words.append("downtime \(limits.downtimeMs) ms")
+        words.append("completion \(limits.completionTimeoutS) s")
+        if let seconds = limits.progressTimeoutS { words.append("progress \(seconds) s") }
+        words.append("then \(limits.onTimeout)")
+        return words.joined(separator: ", ")
     }
 
     private static func phases(_ job: JobDTO) -> String {

@@ -1,13 +1,13 @@
 import MigrationCore
 import Testing
 
-@Suite("Where the devices of a side can be")
-struct SideStatesTests {
+@Suite("Where a device can be")
+struct DeviceStatesTests {
     private static let everything: MigrationFlags = [.stopCopy, .p2p, .preCopy]
 
     @Test("a SET that failed leaves a device anywhere on its walk")
     func failedSet() {
-        var states = SideStates(.running, flags: [.stopCopy, .p2p])
+        var states = DeviceStates(.running, flags: [.stopCopy, .p2p])
         states.didFail(toSet: .stopCopy)
         #expect(states.possible == [.running, .runningP2P, .stop, .stopCopy])
         states.didSet(.runningP2P)
@@ -16,7 +16,7 @@ struct SideStatesTests {
 
     @Test("a second failure adds the walks from everywhere the first one led")
     func failedTwice() {
-        var states = SideStates(.preCopyP2P, flags: Self.everything)
+        var states = DeviceStates(.preCopyP2P, flags: Self.everything)
         states.didFail(toSet: .stopCopy)
         #expect(states.possible == [.preCopyP2P, .stopCopy])
         states.didFail(toSet: .stop)
@@ -25,7 +25,7 @@ struct SideStatesTests {
 
     @Test("a SET the kernel refuses moves nobody")
     func refused() {
-        var states = SideStates(.stopCopy, flags: Self.everything)
+        var states = DeviceStates(.stopCopy, flags: Self.everything)
         states.didFail(toSet: .preCopy)
         states.didFail(toSet: .error)
         #expect(states.possible == [.stopCopy])
@@ -33,7 +33,7 @@ struct SideStatesTests {
 
     @Test("a state on the walk is no loss, any other is, and a number without a name is none")
     func fates() {
-        var states = SideStates(.running, flags: [.stopCopy, .p2p])
+        var states = DeviceStates(.running, flags: [.stopCopy, .p2p])
         states.didFail(toSet: .stop)
         for state in DeviceState.allCases {
             let isOnTheWay = state == .running || state == .runningP2P || state == .stop
@@ -45,22 +45,22 @@ struct SideStatesTests {
 
     @Test("a number without a name counts against every certainty until a SET works")
     func strange() {
-        var states = SideStates(.running, flags: Self.everything)
-        #expect(states.areAllRunning && states.canAllAct)
+        var states = DeviceStates(.running, flags: Self.everything)
+        #expect(states.isRunning && states.canAct)
         states.didReport(.known(.stop))
         #expect(!states.isStrange)
         states.didReport(.unknown(8))
-        #expect(states.isStrange && !states.areAllRunning && !states.canAllAct)
+        #expect(states.isStrange && !states.isRunning && !states.canAct)
         states.didSet(.running)
-        #expect(states.areAllRunning && states.canAllAct)
+        #expect(states.isRunning && states.canAct)
     }
 
     @Test("only RUNNING and PRE_COPY reach peers")
     func peers() {
         for state in DeviceState.allCases {
-            let states = SideStates(state, flags: Self.everything)
+            let states = DeviceStates(state, flags: Self.everything)
             #expect(states.mayReachPeers == (state == .running || state == .preCopy))
-            #expect(states.canAllAct == state.canAct)
+            #expect(states.canAct == state.canAct)
         }
     }
 }

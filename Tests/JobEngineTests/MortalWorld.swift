@@ -1,0 +1,265 @@
+import JobStore
+import MigrationCore
+import MigrationPorts
+import SimulatedDevices
+import StateTransfer
+import Synchronization
+import SystemIO
+
+@testable import JobEngine
+
+/// Devices, a directory and a keeper that outlive the daemon; daemons that die at a write.
+///
+/// A dead daemon reaches nothing any more: its store takes no write and its devices no call, as if
+/// the process were gone in that moment.
+final class MortalWorld: Sendable {
+    let directory: String
+    let simulated: SimulatedBackend
+    /// The open devices, whoever has them: what a device's file is to the kernel.
+    private let devices: [DeviceID: any DeviceSession]
+    let keeper = MemoryKeeper()
+
+    init(_ directory: String, _ spec: String) throws {
+        self.directory = directory
+        simulated = try SimulatedBackend([try SimulationSpec.parse(spec)])
+        devices = Dictionary(
+            uniqueKeysWithValues: simulated.initialSessions().map { ($0.device, $0) }
+        )
+    }
+
+    /// A daemon that dies at a write; nil for one that lives.
+    func daemon(dyingAt death: Life.Death? = nil) throws -> (engine: Engine, life: Life) {
+        let life = Life(death)
+        let engine = try Engine(
+            configuration: {
+                var configuration = EngineConfiguration()
+                configuration.abortTryLimit = 1
+                return configuration
+            }(),
+            backends: [MortalBackend(self, life)],
+            store: MortalStore(try SQLiteJobStore(path: directory + "/ferry.sqlite"), life),
+            images: try ImageDirectory(path: directory + "/images"),
+            clock: MachineClock(),
+            keeper: keeper,
+            kept: keeper.kept
+        )
+        return (engine, life)
+    }
+
+    func device(_ id: DeviceID) -> (any DeviceSession)? { devices[id] }
+}
+
+/// How long a daemon lives.
+final class Life: Sendable {
+    /// At a write of the journal, before it is made or right after.
+    struct Death: Hashable, Sendable {
+        let write: Int
+        let isBefore: Bool
+    }
+
+    private struct State {
+        var writes = 0
+        var isCounting = false
+        var isDead = false
+    }
+
+    private let death: Death?
+    // Guards the count; a leaf.
+    private let state = Mutex(State())
+
+    init(_ death: Death?) { self.death = death }
+
+    var isDead: Bool { state.withLock { $0.isDead } }
+    var writeCount: Int { state.withLock { $0.writes } }
+
+    /// Counts writes from here on.
+    func start() { state.withLock { $0.isCounting = true } }
+
+    /// Whether a write is made, and whether it is the last one.
+    func willWrite() -> (isMade: Bool, isLast: Bool) {
+        state.withLock { state in
+            guard !state.isDead else { return (false, false) }
+            guard state.isCounting else { return (true, false) }
+            state.writes += 1
+            guard let death, state.writes == death.write else { return (true, false) }
+            if death.isBefore { state.isDead = true }
+            return (!death.isBefore, !death.isBefore)
+        }
+    }
+
+    func die() { state.withLock { $0.isDead = true } }
+}
+
+/// Holds files in memory, as a service manager does.
+final class MemoryKeeper: FileKeeper {
+    // Guards what is held; a leaf.
+    private let held = Mutex<[SessionID: [KeptFile]]>([:])
+
+    var kept: [KeptSession] {
+        held.withLock { held in
+            held.map { KeptSession(id: $0.key, files: $0.value) }.sorted { $0.id < $1.id }
+        }
+    }
+
+    func keep(_ files: [KeptFile], of session: SessionID) throws(Problem) {
+        held.withLock { $0[session] = files }
+    }
+
+    func letGo(_ names: [String], of session: SessionID) {
+        held.withLock { held in
+            held[session]?.removeAll { names.contains($0.name) }
+            if held[session]?.isEmpty == true { held[session] = nil }
+        }
+    }
+}
+
+private final class MortalBackend: DeviceBackend {
+    private let world: MortalWorld
+    private let life: Life
+
+    init(_ world: MortalWorld, _ life: Life) {
+        self.world = world
+        self.life = life
+    }
+
+    func devices() -> [DeviceRecord] { world.simulated.devices() }
+    func device(_ id: DeviceID) -> DeviceRecord? { world.simulated.device(id) }
+    func probe(_ id: DeviceID) throws(Problem) -> MigrationSupport {
+        try world.simulated.probe(id)
+    }
+    func holders(of id: DeviceID) -> [Problem.Holder] { [] }
+
+    var remakesContent: Bool { true }
+
+    /// Only the first daemon finds devices nobody has opened.
+    func initialSessions() -> [any DeviceSession] {
+        guard world.keeper.kept.isEmpty else { return [] }
+        return world.simulated.devices().compactMap { record in
+            world.device(record.id).map { MortalSession($0, life) }
+        }
+    }
+
+    func open(
+        _ id: DeviceID,
+        joining companion: (any DeviceSession)?
+    ) throws(Problem) -> any DeviceSession {
+        try world.simulated.open(id, joining: nil)
+    }
+
+    func adopt(
+        _ id: DeviceID,
+        _ descriptors: consuming DeviceDescriptors
+    ) throws(Problem) -> any DeviceSession {
+        try world.simulated.adopt(id, descriptors)
+    }
+
+    func resume(_ id: DeviceID, _ files: [KeptFile]) throws(Problem) -> any DeviceSession {
+        guard let session = world.device(id), files.map(\.name) == ["device"] else {
+            throw Problem(.invalidField, "no such files")
+        }
+        return MortalSession(session, life)
+    }
+}
+
+/// A session of one daemon's on a device that outlives it.
+private final class MortalSession: DeviceSession {
+    private let session: any DeviceSession
+    private let life: Life
+
+    init(_ session: any DeviceSession, _ life: Life) {
+        self.session = session
+        self.life = life
+    }
+
+    var device: DeviceID { session.device }
+    var support: MigrationSupport { session.support }
+
+    func state() throws(Errno) -> ReportedState { try alive().state() }
+    func set(_ state: DeviceState) throws(Errno) -> (any MigrationStream)? {
+        guard let stream = try alive().set(state) else { return nil }
+        return MortalStream(stream, life)
+    }
+    func stopCopyByteCount() throws(Errno) -> UInt64 { try alive().stopCopyByteCount() }
+    func detach() throws(Errno) { try alive().detach() }
+    func reset() throws(Errno) { try alive().reset() }
+    func onSignal(_ handler: @escaping @Sendable (DeviceSignal) -> Void) {
+        session.onSignal(handler)
+    }
+    func duplicateDescriptors() throws(Errno) -> DeviceDescriptors? { nil }
+
+    func keptFiles() throws(Errno) -> [KeptFile] {
+        _ = try alive()
+        let file = try FileDescriptor(opening: "/dev/null", 0)
+        return [KeptFile(name: "device", file: SharedDescriptor(file))]
+    }
+
+    func close() { if !life.isDead { session.close() } }
+
+    private func alive() throws(Errno) -> any DeviceSession {
+        if life.isDead { throw .noDevice }
+        return session
+    }
+}
+
+private final class MortalStream: MigrationStream {
+    private let stream: any MigrationStream
+    private let life: Life
+
+    init(_ stream: any MigrationStream, _ life: Life) {
+        self.stream = stream
+        self.life = life
+    }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
+        if life.isDead { throw .noDevice }
+        return try unsafe stream.read(into: buffer)
+    }
+
+    func write(_ buffer: UnsafeRawBufferPointer) throws(Errno) -> Int {
+        if life.isDead { throw .noDevice }
+        return try unsafe stream.write(buffer)
+    }
+
+    func preCopyInfo() throws(Errno) -> PreCopyInfo {
+        if life.isDead { throw .noDevice }
+        return try stream.preCopyInfo()
+    }
+
+    func close() { if !life.isDead { stream.close() } }
+}
+
+/// A store that takes nothing from a dead daemon.
+private final class MortalStore: JobStore {
+    private let store: any JobStore
+    private let life: Life
+
+    init(_ store: any JobStore, _ life: Life) {
+        self.store = store
+        self.life = life
+    }
+
+    func apply(_ change: StoreChange, _ durability: Durability) throws(Problem) {
+        let (isMade, isLast) = life.willWrite()
+        guard isMade else { throw Problem(.storeFailed, "the daemon is dead") }
+        try store.apply(change, durability)
+        if isLast { life.die() }
+    }
+
+    func job(_ id: JobID) throws(Problem) -> Job? { try store.job(id) }
+    func jobs(before: JobID?, limit: Int) throws(Problem) -> [Job] {
+        try store.jobs(before: before, limit: limit)
+    }
+    func checkpoint() throws(Problem) { if !life.isDead { try store.checkpoint() } }
+    func unfinishedJobs() throws(Problem) -> [Job] { try store.unfinishedJobs() }
+    func unresolvedJobs() throws(Problem) -> [Job] { try store.unresolvedJobs() }
+    func setDurations() throws(Problem) -> [SetDuration] { try store.setDurations() }
+    func journal(
+        of job: JobID,
+        after sequence: Int64,
+        limit: Int
+    ) throws(Problem) -> [StoredJournalEntry] {
+        try store.journal(of: job, after: sequence, limit: limit)
+    }
+    func sessions() throws(Problem) -> [SessionRecord] { try store.sessions() }
+    func images() throws(Problem) -> [ImageRecord] { try store.images() }
+}
