@@ -6,7 +6,7 @@ internal import StateTransfer
 extension JobRunner {
     /// Verifies the whole image before a byte of it reaches a device.
     ///
-    /// The job's workers share its members out, also those that are not restored.
+    /// The job's workers share its members out.
     func verifyImage() -> TransferEvent {
         let opened = openImage()
         let event = together(.verifyImage, members.all) {

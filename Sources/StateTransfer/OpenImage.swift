@@ -9,7 +9,7 @@ internal import SystemIO
 ///               └─── called off ────┘
 ///
 /// Members may be verified side by side, each by one thread. Nothing is handed out until all of
-/// them are verified, also to a restore of a few.
+/// them are verified.
 package final class OpenImage: Sendable {
     private enum Stage {
         case open
