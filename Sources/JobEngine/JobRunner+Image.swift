@@ -172,7 +172,7 @@ extension JobRunner {
     /// that a daemon that comes back to a started target has them. A reset takes them away again.
     func confirmLoaded() -> TransferEvent {
         let targets = active(.target)
-        let event = together(.confirmLoaded, targets, storing: { sidecars(for: targets) }) {
+        let event = together(.confirmLoaded, targets, storing: sidecars(for: targets)) {
             [self] member, _ throws(ActionFailure) in
             try confirm(member)
         }

@@ -141,7 +141,7 @@ struct JobRunner: Sendable {
     func together(
         _ action: TransferAction,
         _ members: [JobMember],
-        storing outcome: () -> StoreChange = { StoreChange() },
+        storing outcome: @autoclosure () -> StoreChange = StoreChange(),
         _ part: @escaping @Sendable (JobMember, SetAlarm) throws(ActionFailure) -> Void
     ) -> TransferEvent {
         let startedAt = clock.monotonicNanoseconds()
