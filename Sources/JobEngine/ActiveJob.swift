@@ -8,9 +8,11 @@ internal import Synchronization
 /// the one place where a change of it is written down and published.
 final class ActiveJob: Sendable {
     private struct State: Sendable {
-        var job: Job
-        var machine: TransferMachine
-        var progress: JobProgress?
+        var job: Job { didSet { shown = nil } }
+        var machine: TransferMachine { didSet { shown = nil } }
+        var progress: JobProgress? { didSet { shown = nil } }
+        /// What readers saw last, as long as it is true.
+        var shown: JobView?
         /// Why the job is to be called off.
         ///
         /// The first reason stays.
@@ -63,6 +65,7 @@ final class ActiveJob: Sendable {
 
     var job: Job { state.withLock { $0.job } }
     var generation: UInt64 { state.withLock { $0.job.generation } }
+    private var isEnded: Bool { state.withLock { $0.job.state.isTerminal } }
     var isDecided: Bool { state.withLock { $0.machine.isDecided } }
     var interruption: Problem? { state.withLock { $0.interruption } }
     /// Whether it goes, or went, back.
@@ -80,12 +83,13 @@ final class ActiveJob: Sendable {
     }
 
     var view: JobView {
-        let stuck = stuckArc
+        let stuck = isEnded ? nil : stuckArc
         return state.withLock { state in
+            if stuck == nil, let shown = state.shown { return shown }
             var progress = state.progress
             progress?.expectedDowntimeNanoseconds = state.machine.expectedDowntimeNanoseconds
             progress?.setNanoseconds = state.machine.switchover.setNanoseconds
-            return JobView(
+            let view = JobView(
                 job: state.job,
                 progress: progress,
                 stuckIn: stuck,
@@ -93,6 +97,9 @@ final class ActiveJob: Sendable {
                     ? state.machine.switchoverBlockedBy : [],
                 isCancellable: Self.isCancellable(state)
             )
+            // Only time tells that an arc has got unstuck.
+            if stuck == nil { state.shown = view }
+            return view
         }
     }
 

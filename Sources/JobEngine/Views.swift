@@ -1,7 +1,9 @@
 package import MigrationCore
 
 /// A job as a reader sees it: the durable record with what is sampled in memory.
-package struct JobView: Hashable, Sendable {
+///
+/// A class, so that readers of a job that does not change share one: a job has many parts to copy.
+package final class JobView: Equatable, Sendable {
     package let job: Job
     /// Nil before the transfer began and after a restart of the daemon.
     package let progress: JobProgress?
@@ -24,6 +26,14 @@ package struct JobView: Hashable, Sendable {
         self.stuckIn = stuckIn
         self.switchoverBlockedBy = switchoverBlockedBy
         self.isCancellable = isCancellable
+    }
+
+    package static func == (one: JobView, other: JobView) -> Bool {
+        one === other
+            || (one.job == other.job && one.progress == other.progress
+                && one.stuckIn == other.stuckIn
+                && one.switchoverBlockedBy == other.switchoverBlockedBy
+                && one.isCancellable == other.isCancellable)
     }
 }
 

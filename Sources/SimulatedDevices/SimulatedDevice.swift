@@ -38,8 +38,8 @@ final class SimulatedDevice: Sendable {
         /// Whether it was never open: it still has the content of its seed.
         var isUntouched = true
         var signalHandler: (@Sendable (DeviceSignal) -> Void)?
-        /// The record made last, and of what.
-        var lastRecord: (of: Shown, DeviceRecord)?
+        /// The record made last.
+        var lastRecord: MadeRecord?
 
         func check(_ caller: Caller) throws(Errno) {
             switch caller {
@@ -276,7 +276,7 @@ final class SimulatedDevice: Sendable {
     ///
     /// Waits for no SET.
     func record() -> DeviceRecord {
-        inside.withLock { inside in
+        let made = inside.withLock { inside in
             let shown = Shown(
                 state: inside.machine.state,
                 digest: inside.machine.digest(at: now),
@@ -284,11 +284,23 @@ final class SimulatedDevice: Sendable {
             )
             return record(shown, &inside)
         }
+        return made.record
     }
 
     /// The same when the digests are known and nobody uses the device just now; else nil.
     func rememberedRecord() -> DeviceRecord? {
-        let record: DeviceRecord?? = inside.withLockIfAvailable { inside in
+        // Other readers hold the lock for a fraction of what it costs to ask another thread.
+        for _ in 0..<Self.tryCount {
+            if let made = lastRecordIfAvailable() { return made?.record }
+        }
+        return nil
+    }
+
+    private static let tryCount = 64
+
+    /// Nil when the lock is taken.
+    private func lastRecordIfAvailable() -> MadeRecord?? {
+        inside.withLockIfAvailable { inside in
             guard
                 let digests = inside.machine.knownDigests(at: clock.monotonicNanoseconds())
             else { return nil }
@@ -299,7 +311,6 @@ final class SimulatedDevice: Sendable {
             )
             return self.record(shown, &inside)
         }
-        return record ?? nil
     }
 
     /// What of a device changes.
@@ -309,12 +320,25 @@ final class SimulatedDevice: Sendable {
         let stoppedDigest: String?
     }
 
+    /// A record, and what it was made of.
+    ///
+    /// A class: one reference is all that is copied while the lock is held.
+    private final class MadeRecord: Sendable {
+        let shown: Shown
+        let record: DeviceRecord
+
+        init(_ shown: Shown, _ record: DeviceRecord) {
+            self.shown = shown
+            self.record = record
+        }
+    }
+
     /// The last record again when nothing of it has changed.
-    private func record(_ shown: Shown, _ inside: inout Inside) -> DeviceRecord {
-        if let (known, record) = inside.lastRecord, known == shown { return record }
-        let record = makeRecord(shown)
-        inside.lastRecord = (shown, record)
-        return record
+    private func record(_ shown: Shown, _ inside: inout Inside) -> MadeRecord {
+        if let made = inside.lastRecord, made.shown == shown { return made }
+        let made = MadeRecord(shown, makeRecord(shown))
+        inside.lastRecord = made
+        return made
     }
 
     private func makeRecord(_ shown: Shown) -> DeviceRecord {
