@@ -8,25 +8,47 @@ internal import SystemIO
 /// program's.
 struct DescriptorCheck {
     let device: DeviceID
-    /// The number of the device's own node.
-    let cdev: DeviceNumber
+    /// The number of the device's own node; nil when it has none.
+    let cdev: DeviceNumber?
     /// The number of `/dev/iommu`; nil when this host has none.
     let iommu: DeviceNumber?
+    /// The number of the node of the device's group; nil when it has none.
+    let group: DeviceNumber?
+    /// The number of `/dev/vfio/vfio`; nil when this host has no containers.
+    let container: DeviceNumber?
 
-    /// The descriptors as a session holds them, or `invalid-field`.
-    func files(_ descriptors: consuming DeviceDescriptors) throws(Problem) -> KernelSession.Files {
-        guard identity(descriptors.device) == .characterDevice(cdev) else {
-            throw refusal(
-                "The first descriptor is not the character device of \(device). A descriptor that "
-                    + "came from a VFIO group cannot be taken over."
-            )
+    /// What was handed in, by descriptors of our own.
+    enum Checked: Sendable {
+        case files(KernelSession.Files)
+        /// Only asking the group for the device can tell whether it is in a container.
+        case group(GroupFiles)
+    }
+
+    /// The descriptors by the way they came, or `invalid-field`.
+    func checked(_ descriptors: consuming DeviceDescriptors) throws(Problem) -> Checked {
+        switch descriptors.path {
+        case .cdev(let pageTableID): .files(try files(descriptors, pageTableID))
+        case .group: .group(try groupFiles(descriptors))
         }
-        guard let iommu, identity(descriptors.iommufd) == .characterDevice(iommu) else {
+    }
+
+    private func files(
+        _ descriptors: borrowing DeviceDescriptors,
+        _ pageTableID: UInt32?
+    ) throws(Problem) -> KernelSession.Files {
+        guard let cdev, identity(descriptors.first) == .characterDevice(cdev) else {
+            throw refusal("The first descriptor is not the character device of \(device).")
+        }
+        guard let iommu, identity(descriptors.second) == .characterDevice(iommu) else {
             throw refusal("The second descriptor is no iommufd.")
         }
-        let files = try owned(descriptors)
+        let file = DeviceFile(try owned(descriptors.first))
+        let space = AddressSpace.iommufd(
+            IOMMUFile(try owned(descriptors.second)),
+            pageTableID: pageTableID
+        )
         do {
-            _ = try files.device.info()
+            _ = try file.info()
         } catch {
             var problem = refusal(
                 error == .invalid
@@ -37,19 +59,30 @@ struct DescriptorCheck {
             problem.facts.errno = error
             throw problem
         }
-        return files
+        return KernelSession.Files(device: file, space: space)
     }
 
-    /// The same open files by descriptors of our own, which are close-on-exec.
-    private func owned(
+    private func groupFiles(
         _ descriptors: borrowing DeviceDescriptors
-    ) throws(Problem) -> KernelSession.Files {
+    ) throws(Problem) -> GroupFiles {
+        guard let group, identity(descriptors.first) == .characterDevice(group) else {
+            throw refusal("The first descriptor is not the IOMMU group of \(device).")
+        }
+        guard let container, identity(descriptors.second) == .characterDevice(container) else {
+            throw refusal("The second descriptor is no VFIO container.")
+        }
+        return GroupFiles(
+            group: GroupFile(try owned(descriptors.first)),
+            container: ContainerFile(try owned(descriptors.second))
+        )
+    }
+
+    /// The same open file by a descriptor of our own, which is close-on-exec.
+    private func owned(
+        _ descriptor: borrowing FileDescriptor
+    ) throws(Problem) -> FileDescriptor {
         do throws(Errno) {
-            return KernelSession.Files(
-                device: DeviceFile(try descriptors.device.duplicate()),
-                iommu: IOMMUFile(try descriptors.iommufd.duplicate()),
-                pageTableID: descriptors.pageTableID
-            )
+            return try descriptor.duplicate()
         } catch {
             throw OpenDiagnosis.problem(
                 KernelFault(operation: .duplicate, errno: error),

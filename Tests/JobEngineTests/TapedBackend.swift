@@ -264,9 +264,9 @@ final class HeldDescriptors: Sendable {
 
     func duplicates() throws(Errno) -> DeviceDescriptors {
         DeviceDescriptors(
-            device: try descriptors.device.duplicate(),
-            iommufd: try descriptors.iommufd.duplicate(),
-            pageTableID: descriptors.pageTableID
+            descriptors.path,
+            try descriptors.first.duplicate(),
+            try descriptors.second.duplicate()
         )
     }
 }

@@ -16,6 +16,8 @@ final class WorkloadClient: Sendable {
         let code: String
         let detail: String
         let pageTableID: UInt32
+        let path: UInt32
+        let byteCount: Int
         /// The inodes of the descriptors that came along.
         let inodes: [UInt64]
     }
@@ -47,13 +49,22 @@ final class WorkloadClient: Sendable {
     /// Sends a request; nil when the other end hung up.
     func ask(
         _ call: UInt32,
+        version: UInt32 = UInt32(FERRY_WORKLOAD_VERSION),
         device: String = "",
         session: String = "",
         pageTableID: UInt32 = 0,
+        path: UInt32 = FERRY_WORKLOAD_CDEV.rawValue,
         descriptors: [Int32] = []
     ) async throws -> Reply? {
         try await ask(
-            Self.request(call, device: device, session: session, pageTableID: pageTableID),
+            Self.request(
+                call,
+                version: version,
+                device: device,
+                session: session,
+                pageTableID: pageTableID,
+                path: path
+            ),
             descriptors: descriptors
         )
     }
@@ -76,9 +87,13 @@ final class WorkloadClient: Sendable {
         try await performing { socket in
             let buffer = IOBuffer(byteCount: 4096)
             var packet = try unsafe socket.descriptor.receivePacket(into: buffer.bytes)
-            let size = MemoryLayout<ferry_workload_reply>.size
-            guard packet.byteCount == size else { return nil }
+            let sizes = [
+                Int(FERRY_WORKLOAD_REPLY_SIZE_1), MemoryLayout<ferry_workload_reply>.size,
+            ]
+            guard sizes.contains(packet.byteCount) else { return nil }
+            // Of the path only a whole reply tells.
             let reply = unsafe buffer.bytes.loadUnaligned(as: ferry_workload_reply.self)
+            let byteCount = packet.byteCount
             var inodes: [UInt64] = []
             while let descriptor = packet.takeDescriptor() {
                 inodes.append(Self.inode(of: descriptor.raw))
@@ -90,6 +105,8 @@ final class WorkloadClient: Sendable {
                 code: Self.text(reply.code),
                 detail: Self.text(reply.detail),
                 pageTableID: reply.page_table_id,
+                path: reply.path,
+                byteCount: byteCount,
                 inodes: inodes
             )
         }
@@ -111,20 +128,25 @@ final class WorkloadClient: Sendable {
         version: UInt32 = UInt32(FERRY_WORKLOAD_VERSION),
         device: String = "",
         session: String = "",
-        pageTableID: UInt32 = 0
+        pageTableID: UInt32 = 0,
+        path: UInt32 = FERRY_WORKLOAD_CDEV.rawValue
     ) -> [UInt8] {
         var request = ferry_workload_request()
         request.magic = magic
         request.version = version
         request.call = call
         request.page_table_id = pageTableID
+        request.path = path
         unsafe withUnsafeMutableBytes(of: &request.device) { field in
             unsafe field.copyBytes(from: device.utf8.prefix(field.count))
         }
         unsafe withUnsafeMutableBytes(of: &request.session) { field in
             unsafe field.copyBytes(from: session.utf8.prefix(field.count))
         }
-        return unsafe withUnsafeBytes(of: &request) { unsafe Array($0) }
+        let byteCount =
+            version == 1
+            ? Int(FERRY_WORKLOAD_REQUEST_SIZE_1) : MemoryLayout<ferry_workload_request>.size
+        return unsafe withUnsafeBytes(of: &request) { unsafe Array($0.prefix(byteCount)) }
     }
 
     static func inode(of descriptor: Int32) -> UInt64 {
