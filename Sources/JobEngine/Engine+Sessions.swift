@@ -173,9 +173,14 @@ extension Engine {
 
     /// Closes a device, with what a keeper holds of it: only then is its last descriptor gone.
     func release(_ session: OpenSession) {
+        unhold(session)
+        session.device.close()
+    }
+
+    /// Makes a keeper let a session's files go.
+    func unhold(_ session: OpenSession) {
         let names = (try? session.device.session.keptFiles().map(\.name)) ?? []
         if !names.isEmpty { keeper?.letGo(names, of: session.record.id) }
-        session.device.close()
     }
 
     static func missing(_ id: SessionID) -> Problem {

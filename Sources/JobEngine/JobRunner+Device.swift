@@ -132,7 +132,11 @@ extension JobRunner {
     // MARK: Giving up
 
     func detach(_ side: Side) -> TransferEvent {
-        giveUp(side, .detach(side)) { session throws(Problem) in try session.device.detach() }
+        giveUp(side, .detach(side)) { [self] session throws(Problem) in
+            // A device of a group leaves its container only when nobody holds it open (0014).
+            unhold(session)
+            try session.device.detach()
+        }
     }
 
     func reset(_ side: Side) -> TransferEvent {
