@@ -110,17 +110,19 @@ class Ferryd:
     def workload_socket(self):
         return f"{self.state}/workload.sock"
 
-    def adopt(self, device, nonce):
+    def adopt(self, device, nonce, by=None):
         """An owner writes the nonce into the device and hands it over; returns the session's id."""
-        return owner("give", self.workload_socket, device, nonce)
+        return owner("give", self.workload_socket, device, nonce, by=by)
 
     def collect(self, session):
         """An owner takes the device back; returns the nonce it reads."""
-        return owner("collect", self.workload_socket, session)
+        device = self.get(f"/v1/sessions/{session}")["device"]
+        return owner("collect", self.workload_socket, session, device)
 
-    def open(self, device):
-        """ferryd opens the device itself; returns the session's id."""
-        return self.post("/v1/sessions", {"device": device}).require(201)["id"]
+    def open(self, device, joins=None):
+        """ferryd opens the device itself, in another session's address space or one of its own; the session's id."""
+        body = {"device": device} if joins is None else {"device": device, "joins": joins}
+        return self.post("/v1/sessions", body).require(201)["id"]
 
     def content(self, session):
         return self.get(f"/v1/sessions/{session}")["content"]
@@ -161,6 +163,23 @@ def restore(image, target):
 
 def migrate(source, target, **more):
     return {"kind": "migrate", "devices": [{"source": source, "target": target}], **more}
+
+
+def save_set(sources):
+    return {"kind": "save", "devices": [{"source": source} for source in sources]}
+
+
+def restore_set(image, sources, targets):
+    """The members of the image that were saved of `sources`, each to its target."""
+    return {"kind": "restore", "image": image, "accept_copy": True, "devices": _pairs(sources, targets)}
+
+
+def migrate_set(sources, targets, **more):
+    return {"kind": "migrate", "devices": _pairs(sources, targets), **more}
+
+
+def _pairs(sources, targets):
+    return [{"source": source, "target": target} for source, target in zip(sources, targets)]
 
 
 def one(items, what):
