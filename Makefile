@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-kernel test-sanitizers bench lint format setup clean
+.PHONY: help build demo test test-faults test-kernel test-sanitizers bench lint format setup clean
 
 # Where a toolchain often is when it is not on PATH.
 export PATH := $(PATH):/opt/swift/usr/bin:/usr/local/swift/usr/bin:$(HOME)/.local/share/swiftly/bin
@@ -26,6 +26,10 @@ test: lint ## Every suite but the long ones; at most 10 minutes
 test-kernel: setup ## The same daemon on a real kernel's driver, in a virtual machine
 	swift build
 	Tests/KernelBench/bench.sh
+
+test-faults: setup ## The daemon killed and starved at every step (FAULTS_BUDGET=N: a sample, in about N seconds)
+	swift build
+	Tests/Faults/run.sh
 
 test-sanitizers: setup ## Every test again, under the thread and the address sanitizer
 	Tests/Sanitizers/run.sh thread

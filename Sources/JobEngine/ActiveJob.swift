@@ -327,7 +327,7 @@ final class ActiveJob: Sendable {
         job.generation += 1
         var storeChange = extra
         let ours = StoreChange(job, lines, at: clock.timestamp())
-        storeChange.jobs += ours.jobs
+        if durability == .machine || !lines.areSteps { storeChange.jobs += ours.jobs }
         storeChange.journal += ours.journal
         storeChange.events += ours.events
         try store.apply(storeChange, durability)
@@ -382,5 +382,21 @@ final class ActiveJob: Sendable {
             )
         }
         return nil
+    }
+}
+
+extension [JournalEntry.Line] {
+    /// Whether they tell of steps alone.
+    ///
+    /// The journal is the durable truth of those: the job's own row, which is much longer, is written
+    /// with what is decided and at the end, and not in the downtime.
+    fileprivate var areSteps: Bool {
+        !isEmpty
+            && allSatisfy { line in
+                switch line {
+                case .intent, .done, .failed: true
+                default: false
+                }
+            }
     }
 }

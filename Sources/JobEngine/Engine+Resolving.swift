@@ -23,7 +23,7 @@ extension Engine {
             )
         }
         var facts = JournalFacts()
-        for line in try wholeJournal(of: id) { facts.note(line.entry.line) }
+        for line in try wholeJournal(of: id) { facts.note(line.entry) }
         switch mayRun {
         case .nobody, .unknown: return try settle(job)
         case .target: try checkRunnable(job, facts)

@@ -61,8 +61,8 @@ extension Engine {
             }
         } settling: {
             letGo(job, members, outcome)
+            jobTable.didEnd(job.id)
         }
-        jobTable.didEnd(job.id)
         tidyStore()
     }
 
@@ -128,17 +128,18 @@ extension Engine {
         return id
     }
 
-    /// Frees what the job held; the devices of an indeterminate one only when their sessions end.
+    /// Frees what the job held; devices of an indeterminate one that are open only when their
+    /// sessions end.
     private func letGo(_ job: ActiveJob, _ members: JobMembers, _ outcome: TransferOutcome) {
         settleImages(job, members, outcome)
         for (_, _, session) in members.sessions where session.record.status != .open {
             sessionTable.end(session)
         }
-        let devices = job.spec.work.devices
-        if case .indeterminate = outcome.state {
-            return locks.pass(devices, from: .job(job.id), to: .indeterminate(job.id))
-        }
-        for device in devices {
+        for device in job.spec.work.devices {
+            if case .indeterminate = outcome.state, sessionTable.open(on: device) != nil {
+                locks.pass([device], from: .job(job.id), to: .indeterminate(job.id))
+                continue
+            }
             locks.release([device], from: .job(job.id))
             if leaving.withLock({ $0.remove(device) }) != nil { leave(device) }
         }

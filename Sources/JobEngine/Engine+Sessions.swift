@@ -1,5 +1,6 @@
 package import MigrationCore
 internal import MigrationPorts
+internal import Synchronization
 
 extension Engine {
     /// Open and past sessions, newest first.
@@ -121,21 +122,29 @@ extension Engine {
 
     /// The initial sessions of the backends.
     ///
-    /// Called once.
+    /// Called once. A device that fails here has no session, and the daemon lives.
     func openInitialSessions() throws(Problem) {
         for backend in backends.all {
             for session in backend.initialSessions() {
                 guard let facts = backend.device(session.device) else { continue }
-                _ = try keep(
-                    session,
-                    .simulated,
-                    .live,
-                    facts,
-                    isReproducible: backend.remakesContent
-                )
+                do throws(Problem) {
+                    _ = try keep(
+                        session,
+                        .simulated,
+                        .live,
+                        facts,
+                        isReproducible: backend.remakesContent
+                    )
+                } catch {
+                    if error.code == .storeFailed { throw error }
+                    startProblems.withLock { $0.append(error) }
+                }
             }
         }
     }
+
+    /// What went wrong with devices when the daemon started.
+    package var problemsAtStart: [Problem] { startProblems.withLock { $0 } }
 
     /// When a session ends.
     enum Ending {
@@ -181,6 +190,17 @@ extension Engine {
     func unhold(_ session: OpenSession) {
         let names = (try? session.device.session.keptFiles().map(\.name)) ?? []
         if !names.isEmpty { keeper?.letGo(names, of: session.record.id) }
+        holdForCompanions(of: session.record.id)
+    }
+
+    /// Gives a keeper again what sessions share with the one it let go: it held each open file
+    /// once, by the name it came with first.
+    private func holdForCompanions(of id: SessionID) {
+        guard let keeper else { return }
+        for companion in sessionTable.allOpen where companion.record.joins == id {
+            guard let files = try? companion.device.session.keptFiles() else { continue }
+            try? keeper.keep(files, of: companion.record.id)
+        }
     }
 
     static func missing(_ id: SessionID) -> Problem {

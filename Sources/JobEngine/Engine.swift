@@ -38,6 +38,10 @@ package final class Engine: Sendable {
     ///
     /// A leaf lock.
     let leaving = Mutex<Set<DeviceID>>([])
+    /// What went wrong with devices when the daemon started.
+    ///
+    /// A leaf lock.
+    let startProblems = Mutex<[Problem]>([])
     /// While it is set no job and no session begins.
     ///
     /// A leaf lock.

@@ -68,7 +68,7 @@ package struct Recovery: Sendable {
             let facts = try Self.facts(of: job.id, in: store)
             let work = job.spec.work
             if work.kind != .reset, work.devices.contains(where: alive.contains) {
-                unfinished.append((job, Self.completed(facts, job)))
+                unfinished.append((job.advanced(by: facts), Self.completed(facts, job)))
                 continue
             }
             if work.kind == .reset { noteReset(of: work.devices, facts) }
@@ -130,7 +130,7 @@ package struct Recovery: Sendable {
         var last: Int64 = 0
         while true {
             let page = try store.journal(of: job, after: last, limit: journalPage)
-            for line in page { facts.note(line.entry.line) }
+            for line in page { facts.note(line.entry) }
             guard let end = page.last else { return facts }
             last = end.sequence
         }
@@ -149,7 +149,7 @@ package struct Recovery: Sendable {
         mayOwnersLive: Bool,
         at now: Timestamp
     ) -> Job {
-        var job = job
+        var job = job.advanced(by: facts)
         (job.state, job.mayRun) = job.spec.work.recovered(
             completed(facts, job),
             mayOwnersLive: mayOwnersLive
@@ -175,6 +175,16 @@ package struct Recovery: Sendable {
                 + "user still has its own open."
             : "The daemon died and the device was closed with it: content_lost."
         return session
+    }
+}
+
+extension Job {
+    /// The stored record of a job, brought to where its journal ends: steps are in that alone.
+    fileprivate func advanced(by facts: JournalFacts) -> Job {
+        var job = self
+        job.generation += facts.lineCount
+        job.phase = facts.phase ?? job.phase
+        return job
     }
 }
 

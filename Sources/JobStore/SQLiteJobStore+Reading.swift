@@ -87,7 +87,7 @@ extension SQLiteJobStore {
             """,
             [job.text, sequence, max(0, limit)]
         )
-        return rows.map { row in
+        let lines = rows.map { row in
             let record = "line \(row.ordinal) of the journal of job \(row.name)"
             let entry =
                 switch RecordText.decode(JournalEntry.self, from: row.body, of: record) {
@@ -96,6 +96,28 @@ extension SQLiteJobStore {
                 }
             return StoredJournalEntry(sequence: row.ordinal, entry: entry)
         }
+        guard lines.count < limit, let lost = try lostLine(of: job, after: sequence) else {
+            return lines
+        }
+        return lines + [lost]
+    }
+
+    /// Stands behind the last line of a job that had not ended when the end of the log was lost.
+    private func lostLine(
+        of job: JobID,
+        after sequence: Int64
+    ) throws(Problem) -> StoredJournalEntry? {
+        guard let lostLog else { return nil }
+        let rows = try rows(
+            """
+            SELECT coalesce(max(sequence), 0) + 1 AS ordinal, id AS name, '' AS body
+            FROM job LEFT JOIN journal ON job.ordinal = journal.job
+            WHERE job.id = ? AND job.finished = 0 GROUP BY job.ordinal
+            """,
+            [job.text]
+        )
+        guard let next = rows.first?.ordinal, next > sequence else { return nil }
+        return StoredJournalEntry(sequence: next, entry: standIn(for: lostLog))
     }
 
     /// What a reader gets for a line that cannot be read.

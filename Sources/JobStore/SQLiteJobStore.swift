@@ -14,10 +14,14 @@ package final class SQLiteJobStore: JobStore {
     let database: DatabasePool
     private let eventLimit: Int
     let onDamage: @Sendable (DamagedRecord) -> Void
+    /// What was lost of the write-ahead log when the store was opened.
+    ///
+    /// It may have held any line of the journals of jobs that had not ended.
+    let lostLog: DamagedRecord?
 
     /// Opens the store, made with mode 0600 when there is none, and brings its schema up to date.
     ///
-    /// At a checkpoint all events but the last `eventLimit` are forgotten. `onDamage` hears of
+    /// One that is damaged is refused and left as it is. At a checkpoint all events but the last `eventLimit` are forgotten. `onDamage` hears of
     /// every record that a read had to leave out. Throws `store-failed`.
     package init(
         path: String,
@@ -28,12 +32,14 @@ package final class SQLiteJobStore: JobStore {
         self.eventLimit = eventLimit
         self.onDamage = onDamage
         do {
-            try StoreFile.create(path)
+            try StoreFile.prepare(path)
+            lostLog = try WriteAheadLog.damage(beside: path)
             database = try DatabasePool(path: path, configuration: StoreFile.configuration)
             storeID = try Schema.bringUpToDate(database)
         } catch {
             throw StoreProblem.make(error, during: "open", of: path)
         }
+        if let lostLog { onDamage(lostLog) }
     }
 
     /// Applies the whole change in one transaction, or nothing of it.

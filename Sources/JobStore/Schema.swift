@@ -76,17 +76,26 @@ enum Schema {
     }
 
     /// Makes or upgrades the tables, and returns the store's id.
-    static func bringUpToDate(_ database: DatabasePool) throws -> String {
-        let migrator = migrator
-        if try database.read({ try migrator.hasBeenSuperseded($0) }) {
-            throw DatabaseError(message: "it was written by a newer ferryd: start that one")
-        }
+    @discardableResult
+    static func bringUpToDate(_ database: some DatabaseWriter) throws -> String {
         try migrator.migrate(database)
         let id = try database.read {
             try String.fetchOne($0, sql: "SELECT value FROM meta WHERE key = 'store_id'")
         }
         guard let id else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
         return id
+    }
+
+    /// Sees that a file that is there has our tables, and is of no newer ferryd.
+    ///
+    /// A store is only ever made whole, so one without tables has lost them.
+    static func check(_ connection: Database) throws {
+        guard try connection.tableExists("grdb_migrations"),
+            try !migrator.appliedIdentifiers(connection).isEmpty
+        else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "its tables are missing") }
+        if try migrator.hasBeenSuperseded(connection) {
+            throw DatabaseError(message: "it was written by a newer ferryd: start that one")
+        }
     }
 
     static func forgetEvents(_ connection: Database, butTheLast limit: Int) throws {

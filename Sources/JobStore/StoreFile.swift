@@ -11,11 +11,72 @@ enum StoreFile {
     /// 64 MiB.
     private static let autocheckpointPageCount = 16_384
 
-    /// Makes the file when there is none, so that only its owner can read it.
-    ///
-    /// SQLite gives the files beside it the same mode.
-    static func create(_ path: String) throws(Errno) {
-        _ = try FileDescriptor(opening: path, O_RDWR | O_CREAT, mode: 0o600)
+    /// Sees that there is a whole store of this version: makes one when there is none, and looks at
+    /// one that is there without changing a byte of it.
+    static func prepare(_ path: String) throws {
+        if try isThere(path) {
+            try check(path)
+        } else {
+            try make(path)
+        }
+    }
+
+    /// Makes a store under another name first, so that no crash leaves a part of one: an empty file
+    /// is a damaged store, never a new one.
+    private static func make(_ path: String) throws {
+        guard try !isThere("\(path)-wal") else {
+            throw StoreProblem.missing(path)
+        }
+        let draft = "\(path).new"
+        let leftovers = [draft, "\(draft)-journal", "\(draft)-wal", "\(draft)-shm", "\(path)-shm"]
+        for name in leftovers { try remove(name) }
+        // Only its owner can read it; SQLite gives the files beside it the same mode.
+        _ = try FileDescriptor(opening: draft, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        // In the mode it will be used in: turning to it later would be a change with a journal of its
+        // own, which a connection that cannot write could not take back.
+        var configuration = Configuration()
+        configuration.journalMode = .wal
+        let queue = try DatabaseQueue(path: draft, configuration: configuration)
+        try Schema.bringUpToDate(queue)
+        try queue.close()
+        // The last close moves the log into the file, and says nothing when it cannot.
+        guard try !isThere("\(draft)-wal") else { throw Errno.io }
+        guard unsafe rename(draft, path) == 0 else { throw Errno(number: errno) }
+        try Directory(opening: directory(of: path)).synchronize()
+    }
+
+    private static func check(_ path: String) throws {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(2)
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        try queue.read { connection in
+            let found = try String.fetchAll(connection, sql: "PRAGMA integrity_check(1)")
+            guard found == ["ok"] else {
+                throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: found.first)
+            }
+            try Schema.check(connection)
+        }
+        try queue.close()
+    }
+
+    private static func isThere(_ path: String) throws(Errno) -> Bool {
+        var status = stat()
+        if unsafe lstat(path, &status) == 0 { return true }
+        let error = Errno(number: errno)
+        guard error == .noEntry else { throw error }
+        return false
+    }
+
+    private static func remove(_ path: String) throws(Errno) {
+        guard unsafe unlink(path) != 0 else { return }
+        let error = Errno(number: errno)
+        guard error == .noEntry else { throw error }
+    }
+
+    private static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     static var configuration: Configuration {

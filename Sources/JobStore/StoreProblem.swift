@@ -24,6 +24,16 @@ package enum StoreProblem {
         }
     }
 
+    /// The store is gone and its log is not, so it was not the first start.
+    static func missing(_ path: String) -> Problem {
+        problem(
+            "The store \(path) is missing and its log \(path)-wal is there: put the store back, or move "
+                + "the log away too to start empty (jobs and sessions are then forgotten).",
+            "open",
+            .noEntry
+        )
+    }
+
     private static func problem(
         _ sentence: String,
         _ operation: String,
@@ -47,8 +57,9 @@ package enum StoreProblem {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             (
                 nil,
-                "The file \(path) is damaged or no store of ferryd's: put a copy back, or move it away "
-                    + "to start empty (jobs and sessions are then forgotten)."
+                "The file \(path) is damaged or no store of ferryd's: put a copy back, or move it and "
+                    + "the files beside it with its name away to start empty (jobs and sessions are "
+                    + "then forgotten)."
             )
         case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
             (

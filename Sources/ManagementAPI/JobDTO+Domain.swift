@@ -25,10 +25,17 @@ extension JobDTO {
         phaseTimes = job.phaseTimes.map(PhaseTimeDTO.init)
         stuckIn = view.stuckIn.map(StuckArcDTO.init)
         warnings = job.warnings
+        if case .indeterminate = job.state { warnings.append(Self.wayOut(of: job.id)) }
         error = job.state.problem.map { ProblemDTO($0, instance: "/v1/jobs/\(job.id.text)") }
         labels = job.spec.labels
         startedAt = job.startedAt?.rfc3339
         finishedAt = job.finishedAt?.rfc3339
+    }
+
+    /// An indeterminate job keeps its devices until a person says what is to become of them.
+    private static func wayOut(of id: JobID) -> String {
+        "The job keeps its devices: resolve it (POST /v1/jobs/\(id)/resolve) to say who may run and to "
+            + "free them."
     }
 }
 

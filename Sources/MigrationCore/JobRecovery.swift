@@ -12,6 +12,10 @@ package struct JournalFacts: Hashable, Sendable {
     package var isImageSealed = false
     /// Whether a line cannot be read, which may have been any.
     package var isIncomplete = false
+    /// The phase of the last line.
+    private(set) package var phase: JobPhase?
+    /// How many lines there are: the job's generation advanced at most once for each.
+    private(set) package var lineCount: UInt64 = 0
     private var places: [DeviceID: Place] = [:]
 
     /// Where a device was last known to be, and where it was sent since.
@@ -31,6 +35,12 @@ package struct JournalFacts: Hashable, Sendable {
     package var didTouchDevices: Bool { !places.isEmpty }
 
     package func isTouched(_ device: DeviceID) -> Bool { places[device] != nil }
+
+    package mutating func note(_ entry: JournalEntry) {
+        note(entry.line)
+        phase = entry.phase ?? phase
+        lineCount += 1
+    }
 
     package mutating func note(_ line: JournalEntry.Line) {
         switch line {

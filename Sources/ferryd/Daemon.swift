@@ -109,6 +109,9 @@ final class Daemon: Sendable {
             kept: SessionKeeper.kept(NotifySocket.inheritedFiles())
         )
         log(engine, logger)
+        if settings.keepsDescriptors, manager == nil {
+            logger.warning("sessions end with the daemon: NOTIFY_SOCKET names no service manager")
+        }
         return engine
     }
 
@@ -138,6 +141,7 @@ final class Daemon: Sendable {
         for (session, problem) in engine.revivalFailures {
             logger.error("session \(session) was kept and cannot go on: \(problem.detail)")
         }
+        for problem in engine.problemsAtStart { logger.error("\(problem.detail)") }
         for orphan in engine.orphans {
             logger.error(
                 "the service manager holds session \(orphan.id), which the store does not know"

@@ -129,6 +129,8 @@ private final class MortalBackend: DeviceBackend {
     }
     func holders(of id: DeviceID) -> [Problem.Holder] { [] }
 
+    var remakesContent: Bool { true }
+
     /// Only the first daemon finds devices nobody has opened.
     func initialSessions() -> [any DeviceSession] {
         guard world.keeper.kept.isEmpty else { return [] }

@@ -76,8 +76,8 @@ final class TapedStore: JobStore {
         case afterWrite(Int)
         /// Both decisions are refused: the commit and the abort that would prove it missing.
         case decision
-        /// The first so many aborts are refused.
-        case aborts(Int)
+        /// The commit is refused, and so are the first so many aborts.
+        case commitAndAborts(Int)
     }
 
     let tape: Tape
@@ -120,8 +120,9 @@ final class TapedStore: JobStore {
     private func isRefused(_ number: Int, _ change: StoreChange, _ fault: Fault) -> Bool {
         switch fault {
         case .decision: change.journal.contains { $0.entry.line == .commit || $0.isAbort }
-        case .aborts(let count):
-            change.journal.contains(where: \.isAbort)
+        case .commitAndAborts(let count):
+            change.journal.contains { $0.entry.line == .commit }
+                || change.journal.contains(where: \.isAbort)
                 && refusedAborts.withLock { refused in
                     refused += 1
                     return refused <= count

@@ -117,6 +117,93 @@ struct DamageTests {
         #expect(problem?.detail.contains("damaged or no store") == true)
     }
 
+    @Test("an empty file, or one without our tables, is a damaged store and never a new one")
+    func emptied() throws {
+        _ = try fill()
+        try fixture.write([], to: fixture.path)
+        let problem = #expect(throws: Problem.self) { try fixture.open() }
+        #expect(problem?.code == .storeFailed)
+        #expect(problem?.detail.contains("put a copy back") == true)
+        #expect(try fixture.bytes(of: fixture.path).isEmpty)
+        let other = try StoreFixture()
+        try DatabaseQueue(path: other.path).write { try $0.execute(sql: "CREATE TABLE other (x)") }
+        let refused = #expect(throws: Problem.self) { try other.open() }
+        #expect(refused?.detail.contains("no store of ferryd's") == true)
+    }
+
+    @Test("a store that was moved away without its log is not begun anew under that log")
+    func logAlone() throws {
+        let store = try fill()
+        unsafe unlink(fixture.path)
+        let problem = #expect(throws: Problem.self) { try fixture.open() }
+        #expect(problem?.detail.contains("move the log away") == true)
+        withExtendedLifetime(store) {}
+        unsafe unlink("\(fixture.path)-wal")
+        #expect(try fixture.open().jobs(before: nil, limit: 9).isEmpty)
+    }
+
+    @Test("what a death leaves of the making of a store is no store and in nobody's way")
+    func halfMade() throws {
+        try fixture.write(Array("half".utf8), to: "\(fixture.path).new")
+        try fixture.write(Array("half".utf8), to: "\(fixture.path).new-journal")
+        try fixture.open().apply(StoreChange(jobs: [Samples.job("job-1")]), .machine)
+        #expect(try fixture.open().jobs(before: nil, limit: 9).count == 1)
+        #expect(try BoundedFile.names(in: fixture.directory).allSatisfy { !$0.contains(".new") })
+    }
+
+    @Test("a refused store keeps its log and every byte of its own")
+    func refusedUnchanged() throws {
+        let store = try fill()
+        try store.checkpoint()
+        let entry = JournalEntry(at: Samples.time, phase: nil, line: .commit)
+        try store.apply(StoreChange(journal: [.init(job: id("job-1"), entry: entry)]), .machine)
+        let copy = try fixture.copyAfterCrash()
+        var bytes = try copy.bytes(of: copy.path)
+        // The second page: the root of a table.
+        for index in 4096..<4112 { bytes[index] ^= 0xFF }
+        try copy.write(bytes, to: copy.path)
+        let log = try copy.bytes(of: "\(copy.path)-wal")
+        #expect(!log.isEmpty)
+        #expect(throws: Problem.self) { try copy.open() }
+        #expect(try copy.bytes(of: copy.path) == bytes)
+        #expect(try copy.bytes(of: "\(copy.path)-wal") == log)
+    }
+
+    @Test("a log damaged before its end is told of, and its jobs' journals end in doubt")
+    func damagedLog() throws {
+        let store = try fixture.open()
+        try store.apply(StoreChange(jobs: [Samples.job("job-1", state: .running)]), .machine)
+        let before = try fixture.bytes(of: "\(fixture.path)-wal").count
+        let entry = JournalEntry(at: Samples.time, phase: nil, line: .commit)
+        for line in [JournalEntry(at: Samples.time, phase: nil, line: .accepted), entry] {
+            try store.apply(StoreChange(journal: [.init(job: id("job-1"), entry: line)]), .machine)
+        }
+        let copy = try fixture.copyAfterCrash()
+        var log = try copy.bytes(of: "\(copy.path)-wal")
+        log[before + 100] ^= 0xFF
+        try copy.write(log, to: "\(copy.path)-wal")
+        let reopened = try copy.open()
+        #expect(copy.damage.all.map(\.record).contains { $0.contains("write-ahead log") })
+        let lines = try reopened.journal(of: id("job-1"), after: 0, limit: 9)
+        #expect(lines.map(\.sequence) == [1])
+        #expect(lines.map(\.entry.line.isUnreadable) == [true])
+        #expect(try reopened.journal(of: id("job-1"), after: 1, limit: 9).isEmpty)
+        try reopened.apply(StoreChange(jobs: [Samples.job("job-1", state: .succeeded)]), .machine)
+        #expect(try reopened.journal(of: id("job-1"), after: 0, limit: 9).isEmpty)
+    }
+
+    @Test("a log whose header is damaged is told of")
+    func damagedLogHeader() throws {
+        let store = try fill()
+        let copy = try fixture.copyAfterCrash()
+        withExtendedLifetime(store) {}
+        var log = try copy.bytes(of: "\(copy.path)-wal")
+        log[16] ^= 0xFF
+        try copy.write(log, to: "\(copy.path)-wal")
+        _ = try copy.open()
+        #expect(copy.damage.all.map(\.reason).contains { $0.contains("header is damaged") })
+    }
+
     @Test("a store of a newer ferryd is refused")
     func newer() throws {
         _ = try fill()
