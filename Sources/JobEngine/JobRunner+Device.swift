@@ -133,8 +133,7 @@ extension JobRunner {
 
     func detach(_ side: Side) -> TransferEvent {
         giveUp(side, .detach(side)) { [self] session throws(Problem) in
-            // A device of a group leaves its container only when nobody holds it open (0014).
-            unhold(session)
+            if session.device.session.isClosedToDetach { unhold(session) }
             try session.device.detach()
         }
     }

@@ -31,6 +31,9 @@ package protocol DeviceSession: AnyObject, Sendable {
     /// somebody else holds the device.
     func detach() throws(Errno)
 
+    /// Whether ``detach()`` closes the device: nobody else may hold its files then.
+    var isClosedToDetach: Bool { get }
+
     /// `VFIO_DEVICE_RESET`: to RUNNING, every stream dead, the content lost.
     func reset() throws(Errno)
 
@@ -53,6 +56,11 @@ package protocol DeviceSession: AnyObject, Sendable {
     /// The last close of a device loses its content. Safe to call twice; every later call throws
     /// ENODEV.
     func close()
+}
+
+extension DeviceSession {
+    /// A device that is detached while it is open.
+    package var isClosedToDetach: Bool { false }
 }
 
 /// One of the open files of a session, by the name its backend knows it by.

@@ -69,6 +69,8 @@ final class KernelSession: DeviceSession {
         try membership.leaveContainer()
     }
 
+    var isClosedToDetach: Bool { (try? membership()) != nil }
+
     func reset() throws(Errno) {
         if case .detached(let membership) = phase.withLock({ $0 }) {
             let files = Files(device: try membership.reopenDevice(), space: .group(membership))

@@ -33,6 +33,7 @@ boot() {
   # The one directory the guest can write to.
   mkdir "$share"
   cp -r "$bench/guest" "$share/guest"
+  cp "$bench/../Faults/service_manager.py" "$share/guest/"
   cp "$shares/owner" "$share/owner"
   printf '{"bin_dir": "%s", "only": "%s", "path": "%s"}\n' "${bin:-}" "$only" "$1" >"$share/settings.json"
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 
+import service_manager
 from devices import owner
 from harness import Failed, expect, expect_equal, open_log, settings
 
@@ -48,23 +49,32 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Ferryd:
-    """A daemon with a state directory of its own; killed, without a word, at the end of the block."""
+    """A daemon with a state directory of its own; killed, without a word, at the end of the block.
 
-    def __init__(self):
+    With `kept` a service manager starts it, and keeps the files of its sessions for the next start.
+    """
+
+    def __init__(self, kept=False):
         self.number = next(_numbers)
         self.directory = f"/run/ferry-{self.number}"  # a tmpfs: short enough for a socket's path
         self.state = f"{self.directory}/state"
         self._socket = f"{self.directory}/api.sock"
         self._port = None
         self._process = None
+        self._kept = kept
+        self.manager = None
 
     def __enter__(self):
         os.makedirs(self.state, mode=0o700)
+        if self._kept:
+            self.manager = service_manager.ServiceManager(f"{self.directory}/notify")
         self.start()
         return self
 
     def __exit__(self, *_):
         self.kill()
+        if self.manager:
+            self.manager.close()
         shutil.rmtree(self.directory)
 
     def start(self):
@@ -72,10 +82,13 @@ class Ferryd:
         arguments = [f"{settings()['bin_dir']}/ferryd", "--state-directory", self.state,
                      "--listen", f"unix:{self._socket}", "--listen", "tcp:127.0.0.1:0", "--allow-anonymous-loopback"]
         with open_log(f"ferryd-{self.number}.log") as log:
-            self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, text=True)
+            if self.manager:
+                self._process = self.manager.launch(arguments, dict(os.environ), log)
+            else:
+                self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log)
         addresses = []
         while len(addresses) < 2:
-            line = self._process.stdout.readline()
+            line = self._process.stdout.readline().decode()
             expect(line, f"ferryd ended before it served: {self._process.poll()}")
             addresses += re.findall(r"^listening (\S+)", line)
         self._port = int(next(a for a in addresses if a.startswith("tcp:")).rpartition(":")[2])
