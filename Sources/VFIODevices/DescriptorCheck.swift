@@ -47,18 +47,7 @@ struct DescriptorCheck {
             IOMMUFile(try owned(descriptors.second)),
             pageTableID: pageTableID
         )
-        do {
-            _ = try file.info()
-        } catch {
-            var problem = refusal(
-                error == .invalid
-                    ? "\(device) is open, but not bound to an iommufd."
-                    : "\(device) does not answer VFIO_DEVICE_GET_INFO: \(error.name)."
-            )
-            problem.facts.operation = KernelFault.Operation.information.rawValue
-            problem.facts.errno = error
-            throw problem
-        }
+        try answers(.information, "\(device) is open, but not bound to an iommufd.", file.info)
         return KernelSession.Files(device: file, space: space)
     }
 
@@ -71,10 +60,38 @@ struct DescriptorCheck {
         guard let container, identity(descriptors.second) == .characterDevice(container) else {
             throw refusal("The second descriptor is no VFIO container.")
         }
-        return GroupFiles(
+        let files = GroupFiles(
             group: GroupFile(try owned(descriptors.first)),
             container: ContainerFile(try owned(descriptors.second))
         )
+        // Somebody may have the name of a node, and not have it open.
+        try answers(.groupStatus, "The group's descriptor is no open group.", files.group.isViable)
+        try answers(
+            .apiVersion,
+            "The container's descriptor is no open container.",
+            files.container.apiVersion
+        )
+        return files
+    }
+
+    /// Makes a call that only an open file of its kind answers; EINVAL means what `invalid` says.
+    private func answers<Answer>(
+        _ operation: KernelFault.Operation,
+        _ invalid: String,
+        _ call: () throws(Errno) -> Answer
+    ) throws(Problem) {
+        do {
+            _ = try call()
+        } catch {
+            var problem = refusal(
+                error == .invalid
+                    ? invalid
+                    : "\(device) does not answer \(operation.rawValue): \(error.name)."
+            )
+            problem.facts.operation = operation.rawValue
+            problem.facts.errno = error
+            throw problem
+        }
     }
 
     /// The same open file by a descriptor of our own, which is close-on-exec.

@@ -127,8 +127,8 @@ package final class KernelBackend: DeviceBackend {
         guard holders.isEmpty else { throw OpenDiagnosis.inUse(id, holders) }
         let way = try device.way(joining: nil)
         do throws(SessionRefusal) {
-            let file = try openForProbe(device, way)
-            let flags = try attempting(.migration, file.migrationFlags)
+            let files = try openForProbe(device, way)
+            let flags = try attempting(.migration, files.device.migrationFlags)
             let support = try KernelSession.migrationSupport(flags)
             supports.keep(support, for: device.found.record)
             return support
@@ -205,14 +205,18 @@ package final class KernelBackend: DeviceBackend {
         }
     }
 
-    /// A device file that answers what a device can do.
+    /// Opens a device just far enough to be asked what it can do.
     private func openForProbe(
         _ device: UsableDevice,
         _ way: UsableDevice.Way
-    ) throws(SessionRefusal) -> DeviceFile {
-        guard case .cdev(let path) = way else { return try open(device, way, joining: nil).device }
+    ) throws(SessionRefusal) -> KernelSession.Files {
+        guard case .cdev(let path) = way else { return try open(device, way, joining: nil) }
         // No address space: the features answer once the device is bound.
-        return try KernelSession.bind(opening: path, iommuPath: iommuPath, joining: nil).device
+        let bound = try KernelSession.bind(opening: path, iommuPath: iommuPath, joining: nil)
+        return KernelSession.Files(
+            device: bound.device,
+            space: .iommufd(bound.iommu, pageTableID: nil)
+        )
     }
 
     private func join(

@@ -180,9 +180,21 @@ struct GroupSessionTests {
         try FileDescriptor(opening: path, O_RDWR)
     }
 
-    @Test("a group and a container are taken by their numbers, whatever their paths")
-    func handedIn() throws {
-        #expect(try check(open("/dev/null"), open("/dev/zero")) == nil)
+    @Test("a group that does not answer as VFIO's do is refused with the errno")
+    func noAnswer() throws {
+        let problem = try #require(try check(open("/dev/null"), open("/dev/zero")))
+        #expect(problem.code == .invalidField)
+        #expect(problem.facts.errno == .notTypewriter)
+        #expect(problem.facts.operation == "VFIO_GROUP_GET_STATUS")
+    }
+
+    @Test("a descriptor that only names the node of a group opens nothing")
+    func pathOnly() throws {
+        // O_PATH, which Glibc shows to GNU sources only.
+        let path = try FileDescriptor(opening: "/dev/null", 0o10000000)
+        let problem = try #require(try check(path, open("/dev/zero")))
+        #expect(problem.facts.errno == .badDescriptor)
+        #expect(problem.facts.operation == "VFIO_GROUP_GET_STATUS")
     }
 
     @Test("another group, another container, and a device's own descriptor are refused")
