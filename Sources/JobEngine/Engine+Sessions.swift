@@ -229,7 +229,7 @@ extension Engine {
                 isReproducible: isReproducible,
                 openedAt: clock.timestamp()
             )
-            record.joins = companion
+            record.joins = companion ?? sharer(of: device)
             try store.apply(StoreChange(record, at: record.openedAt), .process)
             try handOver(device, record.id)
         } catch {
@@ -250,6 +250,17 @@ extension Engine {
             throw error
         }
         return record
+    }
+
+    /// The open session a new one shares a file with, as devices of one group do: they are in one
+    /// address space, asked or not.
+    private func sharer(of device: any DeviceSession) -> SessionID? {
+        let files = (try? device.keptFiles()) ?? []
+        guard !files.isEmpty else { return nil }
+        return sessionTable.allOpen.first { session in
+            let others = (try? session.device.session.keptFiles()) ?? []
+            return others.contains { other in files.contains { $0.file === other.file } }
+        }?.record.id
     }
 
     /// Gives a keeper the files of a new session, before anything relies on it.
