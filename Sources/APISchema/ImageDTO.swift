@@ -9,6 +9,11 @@ package struct ImageDTO: Hashable, Sendable, Codable {
     package let sourceResumed: Bool
     /// The kernel that gave the state.
     package let kernelRelease: String
+    /// The architecture of the host that gave it.
+    package var machine: String?
+    /// The version of Ferry that wrote the image.
+    package var ferryVersion: String?
+    package var save: ImageSaveDTO?
     /// Sum over the members.
     package let sizeBytes: Int64
 
@@ -31,17 +36,50 @@ package struct ImageDTO: Hashable, Sendable, Codable {
     }
 }
 
+/// The times of the save that made an image.
+package struct ImageSaveDTO: Hashable, Sendable, Codable {
+    package let createdAt: String
+    package let startedAt: String?
+    /// When the last byte of state had been read of the last device.
+    package let finishedAt: String
+
+    package init(createdAt: String, startedAt: String?, finishedAt: String) {
+        self.createdAt = createdAt
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+    }
+}
+
+/// What the user of a device left beside its state.
+package struct ImageSidecarDTO: Hashable, Sendable, Codable {
+    package let sizeBytes: Int64
+    /// In lower case hexadecimal.
+    package let sha256: String
+
+    package init(sizeBytes: Int64, sha256: String) {
+        self.sizeBytes = sizeBytes
+        self.sha256 = sha256
+    }
+}
+
 /// The state of one device of the set.
 package struct ImageMemberDTO: Hashable, Sendable, Codable {
     package let device: String
+    package var bus: String?
+    /// The bus's own name of the device.
+    package var address: String?
     package var driver: String?
     package var vendorID: String?
     package var deviceID: String?
+    package var subsystemVendorID: String?
+    package var subsystemDeviceID: String?
     package let flags: [String]
     /// Bytes of the stream.
     package let sizeBytes: Int64
     /// Of the stream, in lower case hexadecimal.
     package let sha256: String
+    /// Absent when its user left none.
+    package var sidecar: ImageSidecarDTO?
 
     package init(device: String, flags: [String], sizeBytes: Int64, sha256: String) {
         self.device = device

@@ -14,6 +14,8 @@ package struct SessionDTO: Hashable, Sendable, Codable {
     package let closedAt: String?
     /// Why it ended, or what happened to its content.
     package let note: String?
+    /// Bytes of the sidecar its user left; absent when there is none.
+    package var sidecarBytes: Int64?
 
     package init(
         id: String,

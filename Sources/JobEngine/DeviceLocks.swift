@@ -85,6 +85,15 @@ final class DeviceLocks: Sendable {
         }
     }
 
+    /// Throws `device-busy` while a job, running or ended indeterminate, has the device.
+    func checkNoJob(on device: DeviceID) throws(Problem) {
+        switch holder(of: device) {
+        case .job(let job)?: throw Self.busy(device, .job(job))
+        case .indeterminate(let job)?: throw Self.busy(device, .indeterminate(job))
+        case .operation?, nil: return
+        }
+    }
+
     private static func busy(_ device: DeviceID, _ holder: Holder) -> Problem {
         var facts = Problem.Facts(device: device)
         switch holder {

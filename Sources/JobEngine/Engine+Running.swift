@@ -20,6 +20,7 @@ extension Engine {
             images: imageFiles,
             clock: clock,
             kernelRelease: SystemNames.current.kernelRelease,
+            version: configuration.version,
             abortTryLimit: configuration.abortTryLimit
         )
         let deadline = JobDeadline(on: timers, clock: clock) { [weak job] in

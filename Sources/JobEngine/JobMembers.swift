@@ -8,6 +8,7 @@ final class JobMember: Sendable {
     private struct State: Sendable {
         var pump: StreamPump?
         var reader: ImageReader?
+        var sidecar: Sidecar?
     }
 
     /// Its place in the set.
@@ -21,7 +22,7 @@ final class JobMember: Sendable {
     /// Guards what the transfer opened.
     ///
     /// A leaf.
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     init(
         _ number: Int,
@@ -33,6 +34,8 @@ final class JobMember: Sendable {
         self.source = source
         self.target = target
         self.imageMember = imageMember
+        // Now: the source's own is gone once the source is released.
+        self.state = Mutex(State(sidecar: source?.record.sidecar))
     }
 
     func session(_ side: Side) throws(Problem) -> OpenSession {
@@ -42,6 +45,11 @@ final class JobMember: Sendable {
 
     var pump: StreamPump? { state.withLock { $0.pump } }
     var reader: ImageReader? { state.withLock { $0.reader } }
+
+    /// What the content's user keeps beside it: the source's, or the image's once it is verified.
+    var sidecar: Sidecar? { state.withLock { $0.sidecar } }
+
+    func setSidecar(_ sidecar: Sidecar?) { state.withLock { $0.sidecar = sidecar } }
 
     func setReader(_ reader: ImageReader) { state.withLock { $0.reader = reader } }
 

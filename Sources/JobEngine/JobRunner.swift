@@ -15,6 +15,7 @@ struct JobRunner: Sendable {
     let images: ImageDirectory
     let clock: any HostClock
     let kernelRelease: String
+    let version: String
     let abortTryLimit: Int
     let meter: RateMeter
 
@@ -27,6 +28,7 @@ struct JobRunner: Sendable {
         images: ImageDirectory,
         clock: any HostClock,
         kernelRelease: String,
+        version: String,
         abortTryLimit: Int
     ) {
         self.job = job
@@ -37,6 +39,7 @@ struct JobRunner: Sendable {
         self.images = images
         self.clock = clock
         self.kernelRelease = kernelRelease
+        self.version = version
         self.abortTryLimit = abortTryLimit
         self.meter = RateMeter(clock: clock)
     }
@@ -137,9 +140,12 @@ struct JobRunner: Sendable {
     }
 
     /// An action that every member has a part in, side by side, with one intent and one outcome.
+    ///
+    /// What is true once all of it is done is stored with the outcome.
     func together(
         _ action: TransferAction,
         _ members: [JobMember],
+        storing outcome: @autoclosure () -> StoreChange = StoreChange(),
         _ part: @escaping @Sendable (JobMember, SetAlarm) throws(ActionFailure) -> Void
     ) -> TransferEvent {
         let startedAt = clock.monotonicNanoseconds()
@@ -161,9 +167,10 @@ struct JobRunner: Sendable {
         }
         let nanoseconds = clock.monotonicNanoseconds() - startedAt
         do throws(Problem) {
-            try conclude([
-                .done(action: action.name, device: nil, arc: nil, nanoseconds: nanoseconds)
-            ])
+            try conclude(
+                [.done(action: action.name, device: nil, arc: nil, nanoseconds: nanoseconds)],
+                with: outcome()
+            )
             return .done
         } catch {
             return .failed(FailedAction(error))
@@ -221,12 +228,13 @@ struct JobRunner: Sendable {
     /// intent of it all, and a restart that finds nothing more calls the rest unknown.
     func conclude(
         _ lines: [JournalEntry.Line],
+        with extra: StoreChange = StoreChange(),
         _ change: (inout Job) -> Void = { _ in }
     ) throws(Problem) {
         if job.isDecided {
-            job.recordAnyway(lines, with: StoreChange(), change)
+            job.recordAnyway(lines, with: extra, change)
         } else {
-            try job.record(lines, with: StoreChange(), change)
+            try job.record(lines, with: extra, change)
         }
     }
 

@@ -62,7 +62,7 @@ final class WorkloadConnection: Sendable {
 
     /// Takes one packet and works on it with the source at rest, so that requests come in order.
     private func receive() {
-        let buffer = IOBuffer(byteCount: 4096)
+        let buffer = IOBuffer(byteCount: WorkloadRequest.byteCountLimit)
         do throws(Errno) {
             let packet = try unsafe socket.descriptor.receivePacket(into: buffer.bytes)
             guard packet.byteCount > 0 else { return close() }
@@ -113,6 +113,11 @@ final class WorkloadConnection: Sendable {
             case .confirm(let id):
                 try confirm(id)
                 send(.done(id, version))
+            case .putSidecar(let id, let sidecar):
+                try engine.putSidecar(sidecar, of: id)
+                send(.done(id, version))
+            case .getSidecar(let id):
+                send(.done(id, version, sidecar: try engine.sidecar(of: id)))
             }
         } catch {
             send(.refused(error, version))

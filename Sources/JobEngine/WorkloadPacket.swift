@@ -32,6 +32,9 @@ struct WorkloadRequest: Sendable {
         case adopt(DeviceID, DeviceDescriptors.Path)
         case collect(SessionID)
         case confirm(SessionID)
+        /// Nil leaves the session without one.
+        case putSidecar(SessionID, Sidecar?)
+        case getSidecar(SessionID)
     }
 
     let version: WorkloadVersion
@@ -45,6 +48,10 @@ enum WorkloadRefusal: Error {
 }
 
 extension WorkloadRequest {
+    /// The longest one has a sidecar behind it.
+    static let byteCountLimit =
+        MemoryLayout<ferry_workload_request>.size + Sidecar.byteCountLimit
+
     /// Reads a packet, of which nothing is believed.
     init(_ bytes: UnsafeRawBufferPointer) throws(WorkloadRefusal) {
         guard bytes.count >= 8 else { throw .badRequest(.first, "The packet is too short.") }
@@ -53,17 +60,9 @@ extension WorkloadRequest {
         }
         let number = unsafe bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
         guard let version = WorkloadVersion(rawValue: number) else { throw .unknownVersion }
-        guard bytes.count == version.requestByteCount else {
-            throw .badRequest(
-                version,
-                "The packet has \(bytes.count) bytes, not \(version.requestByteCount)."
-            )
-        }
-        var request = ferry_workload_request()
-        unsafe withUnsafeMutableBytes(of: &request) { unsafe $0.copyMemory(from: bytes) }
         self.version = version
         do throws(Flaw) {
-            self.call = try Self.call(request)
+            self.call = try unsafe Self.call(bytes, version)
         } catch {
             throw .badRequest(version, error.text)
         }
@@ -74,7 +73,18 @@ extension WorkloadRequest {
         let text: String
     }
 
-    private static func call(_ request: ferry_workload_request) throws(Flaw) -> Call {
+    private static func call(
+        _ bytes: UnsafeRawBufferPointer,
+        _ version: WorkloadVersion
+    ) throws(Flaw) -> Call {
+        guard bytes.count >= version.requestByteCount else { throw wrongSize(bytes.count) }
+        let fields = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<version.requestByteCount])
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[version.requestByteCount...])
+        var request = ferry_workload_request()
+        unsafe withUnsafeMutableBytes(of: &request) { unsafe $0.copyMemory(from: fields) }
+        guard unsafe rest.isEmpty || request.call == FERRY_WORKLOAD_PUT_SIDECAR.rawValue else {
+            throw wrongSize(bytes.count)
+        }
         guard request.reserved == 0 else { throw Flaw(text: "The field reserved is not 0.") }
         switch request.call {
         case FERRY_WORKLOAD_ADOPT.rawValue:
@@ -83,8 +93,18 @@ extension WorkloadRequest {
             return .collect(try identifier(request.session, "session"))
         case FERRY_WORKLOAD_CONFIRM.rawValue:
             return .confirm(try identifier(request.session, "session"))
+        case FERRY_WORKLOAD_PUT_SIDECAR.rawValue:
+            let sidecar = unsafe Sidecar(Array(rest))
+            guard unsafe rest.isEmpty || sidecar != nil else { throw wrongSize(bytes.count) }
+            return .putSidecar(try identifier(request.session, "session"), sidecar)
+        case FERRY_WORKLOAD_GET_SIDECAR.rawValue:
+            return .getSidecar(try identifier(request.session, "session"))
         default: throw Flaw(text: "There is no call \(request.call).")
         }
+    }
+
+    private static func wrongSize(_ byteCount: Int) -> Flaw {
+        Flaw(text: "The packet has \(byteCount) bytes; the call has another size.")
     }
 
     private static func path(
@@ -120,6 +140,8 @@ extension WorkloadRequest {
 struct WorkloadReply: Sendable {
     private var packet = ferry_workload_reply()
     private let byteCount: Int
+    /// Goes behind the struct.
+    private var sidecar: Sidecar?
 
     private init(_ status: ferry_workload_status, _ version: WorkloadVersion) {
         byteCount = version.replyByteCount
@@ -128,8 +150,13 @@ struct WorkloadReply: Sendable {
         packet.status = status.rawValue
     }
 
-    static func done(_ session: SessionID, _ version: WorkloadVersion) -> Self {
+    static func done(
+        _ session: SessionID,
+        _ version: WorkloadVersion,
+        sidecar: Sidecar? = nil
+    ) -> Self {
         var reply = Self(FERRY_WORKLOAD_OK, version)
+        reply.sidecar = sidecar
         Self.copy(session.text, into: &reply.packet.session)
         return reply
     }
@@ -179,7 +206,12 @@ struct WorkloadReply: Sendable {
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try unsafe withUnsafeBytes(of: packet) { bytes throws(Failure) in
-            try unsafe body(UnsafeRawBufferPointer(rebasing: bytes[..<byteCount]))
+            let fields = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<byteCount])
+            guard let sidecar else { return try unsafe body(fields) }
+            let whole = unsafe Array(fields) + sidecar.bytes
+            return try unsafe whole.withUnsafeBufferPointer { bytes throws(Failure) in
+                try unsafe body(UnsafeRawBufferPointer(bytes))
+            }
         }
     }
 

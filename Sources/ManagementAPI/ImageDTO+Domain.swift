@@ -12,6 +12,15 @@ extension ImageDTO {
             kernelRelease: record.kernelRelease,
             sizeBytes: Int64(bytes: record.byteCount)
         )
+        machine = record.machine
+        ferryVersion = record.ferryVersion
+        save = record.save.map { save in
+            ImageSaveDTO(
+                createdAt: save.createdAt.rfc3339,
+                startedAt: save.startedAt?.rfc3339,
+                finishedAt: save.finishedAt.rfc3339
+            )
+        }
     }
 }
 
@@ -23,8 +32,15 @@ extension ImageMemberDTO {
             sizeBytes: Int64(bytes: member.byteCount),
             sha256: member.sha256
         )
+        bus = member.bus?.rawValue
+        address = member.address
         driver = member.driver
         vendorID = member.vendorID.map(pciIdentifier)
         deviceID = member.deviceID.map(pciIdentifier)
+        subsystemVendorID = member.subsystemVendorID.map(pciIdentifier)
+        subsystemDeviceID = member.subsystemDeviceID.map(pciIdentifier)
+        sidecar = member.sidecar.map { sidecar in
+            ImageSidecarDTO(sizeBytes: Int64(bytes: sidecar.byteCount), sha256: sidecar.sha256)
+        }
     }
 }

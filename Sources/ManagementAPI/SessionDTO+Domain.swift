@@ -14,5 +14,6 @@ extension SessionDTO {
             closedAt: record.closedAt?.rfc3339,
             note: record.note
         )
+        sidecarBytes = record.sidecar.map { Int64($0.bytes.count) }
     }
 }

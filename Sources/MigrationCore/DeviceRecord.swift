@@ -16,6 +16,8 @@ package struct DeviceRecord: Hashable, Sendable {
         var groupPath: String?
         var vendorID: UInt32?
         var deviceID: UInt32?
+        var subsystemVendorID: UInt32?
+        var subsystemDeviceID: UInt32?
         var numaNode: Int?
         var parent: String?
         var mdevType: String?
@@ -95,6 +97,16 @@ package struct DeviceRecord: Hashable, Sendable {
     package var deviceID: UInt32? {
         get { facts.fields.deviceID }
         set { change { $0.deviceID = newValue } }
+    }
+
+    package var subsystemVendorID: UInt32? {
+        get { facts.fields.subsystemVendorID }
+        set { change { $0.subsystemVendorID = newValue } }
+    }
+
+    package var subsystemDeviceID: UInt32? {
+        get { facts.fields.subsystemDeviceID }
+        set { change { $0.subsystemDeviceID = newValue } }
     }
 
     /// The NUMA node; nil when the kernel does not say.

@@ -1,6 +1,7 @@
-/// A saved state of a set: what the catalogue knows of it.
+/// A saved state of a set: what the catalogue knows of it, and what its manifest says.
 ///
-/// The content lies in a file.
+/// The content lies in files. What is optional is missing in records of versions that did not know
+/// it.
 package struct ImageRecord: Hashable, Sendable, Codable {
     package let id: ImageID
     /// The save that made it.
@@ -8,8 +9,16 @@ package struct ImageRecord: Hashable, Sendable, Codable {
     package let createdAt: Timestamp
     package var members: [Member]
     /// Whether the source ran on after the save, so that a restore makes a copy.
+    ///
+    /// What the catalogue may learn later; nothing else of an image ever changes.
     package var sourceResumed: Bool
     package var kernelRelease: String
+    /// The architecture of the host that gave the state, as `uname -m` tells it.
+    package var machine: String?
+    /// The version of Ferry that wrote the image.
+    package var ferryVersion: String?
+    /// The times of the save that made it.
+    package var save: SaveTimes?
 
     package init(
         id: ImageID,
@@ -27,36 +36,37 @@ package struct ImageRecord: Hashable, Sendable, Codable {
         self.kernelRelease = kernelRelease
     }
 
-    /// The state of one device of the set.
-    package struct Member: Hashable, Sendable, Codable {
-        package let device: DeviceID
-        package let driver: String?
-        package let vendorID: UInt32?
-        package let deviceID: UInt32?
-        package let flags: UInt64
-        /// Bytes of the stream.
+    /// Bytes of every member's stream; `UInt64.max` when they are more.
+    package var byteCount: UInt64 {
+        members.reduce(0) { total, member in
+            let (sum, isOverflow) = total.addingReportingOverflow(member.byteCount)
+            return isOverflow ? .max : sum
+        }
+    }
+
+    /// When the save of an image was asked for, began, and had read every byte.
+    package struct SaveTimes: Hashable, Sendable, Codable {
+        package let createdAt: Timestamp
+        package let startedAt: Timestamp?
+        /// When the last byte of state had been read of the last device.
+        package let finishedAt: Timestamp
+
+        package init(createdAt: Timestamp, startedAt: Timestamp?, finishedAt: Timestamp) {
+            self.createdAt = createdAt
+            self.startedAt = startedAt
+            self.finishedAt = finishedAt
+        }
+    }
+
+    /// The sidecar of a member, which lies in a file of its own.
+    package struct SidecarFile: Hashable, Sendable, Codable {
         package let byteCount: UInt64
         /// Lower case hexadecimal.
         package let sha256: String
 
-        package init(
-            device: DeviceID,
-            driver: String?,
-            vendorID: UInt32?,
-            deviceID: UInt32?,
-            flags: UInt64,
-            byteCount: UInt64,
-            sha256: String
-        ) {
-            self.device = device
-            self.driver = driver
-            self.vendorID = vendorID
-            self.deviceID = deviceID
-            self.flags = flags
+        package init(byteCount: UInt64, sha256: String) {
             self.byteCount = byteCount
             self.sha256 = sha256
         }
     }
-
-    package var byteCount: UInt64 { members.reduce(0) { $0 + $1.byteCount } }
 }

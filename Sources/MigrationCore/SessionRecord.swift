@@ -3,8 +3,13 @@ package struct SessionRecord: Hashable, Sendable, Codable {
     package let id: SessionID
     package let device: DeviceID
     package let origin: Origin
-    package var status: Status
-    package var content: DeviceContent
+    package var status: Status { didSet { dropStaleSidecar() } }
+    package var content: DeviceContent { didSet { dropStaleSidecar() } }
+    /// What the device's user keeps of it beside its state.
+    ///
+    /// It goes with the content: an ended session, a reset device and a lost content have none,
+    /// until somebody puts one there.
+    package var sidecar: Sidecar?
     /// Whether the content is what the simulation's seed makes, so that overwriting it loses
     /// nothing.
     ///
@@ -35,6 +40,10 @@ package struct SessionRecord: Hashable, Sendable, Codable {
         self.content = content
         self.isReproducible = isReproducible
         self.openedAt = openedAt
+    }
+
+    private mutating func dropStaleSidecar() {
+        if status != .open || content == .empty || content == .lost { sidecar = nil }
     }
 
     /// Who opened the device.

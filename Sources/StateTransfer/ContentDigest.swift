@@ -38,6 +38,15 @@ package import MigrationCore
         )
     }
 
+    /// The digest of bytes that are all there.
+    static func hexadecimal(of bytes: [UInt8]) throws(Problem) -> String {
+        var digest = try Self()
+        try unsafe bytes.withUnsafeBufferPointer { bytes throws(Problem) in
+            try unsafe digest.update(UnsafeRawBufferPointer(bytes))
+        }
+        return try digest.hexadecimal()
+    }
+
     private static func problem(_ result: Int32) -> Problem {
         let reason = unsafe gnutls_strerror(result).map { unsafe String(cString: $0) } ?? ""
         return Problem(.internalError, "GnuTLS could not compute SHA-256: \(reason).")

@@ -2,7 +2,8 @@ internal import Glibc
 package import MigrationCore
 internal import SystemIO
 
-/// The images of the host: one directory each, `<id>/content` beside `<id>/manifest.json`.
+/// The images of the host: one directory each, `<id>/content` beside `<id>/manifest.json`, and
+/// `<id>/sidecar` when the device's user left one.
 ///
 /// Only whole images have their name; what is being written is called otherwise until it is
 /// sealed. Every name is made of an `ImageID`, no path of a client's is ever opened, and symbolic
@@ -38,15 +39,11 @@ package final class ImageDirectory: Sendable {
         return try ImageWriter(id, in: self, memberCount: memberCount)
     }
 
-    /// Opens a member's content and reads the whole of it to see that it is what was saved.
+    /// Opens every file of an image and checks all of it but the members' content.
     ///
-    /// Throws `image-corrupt` with what differs, `storage-failed`, or `cancelled` when
-    /// `shouldStop` became true.
-    package func open(
-        _ record: ImageRecord,
-        member: Int = 0,
-        shouldStop: () -> Bool = { false }
-    ) throws(Problem) -> ImageReader {
+    /// Nothing of it is handed out before that is verified too. Throws `image-corrupt` with what
+    /// differs, and `storage-failed`.
+    package func open(_ record: ImageRecord) throws(Problem) -> OpenImage {
         let directory: Directory
         do throws(Errno) {
             directory = try Directory(opening: record.id.text, in: root)
@@ -57,10 +54,7 @@ package final class ImageDirectory: Sendable {
         } catch {
             throw ImageProblem.storage(record.id, "open", error)
         }
-        try ImageManifest.check(record, in: directory)
-        let reader = try ImageReader(record, member: member, in: directory)
-        try reader.verify(shouldStop: shouldStop)
-        return reader
+        return try OpenImage(record, in: directory)
     }
 
     /// Removes an image, whole or not.
@@ -94,7 +88,7 @@ extension Directory {
     fileprivate borrowing func removeFlat(_ name: String) throws(Errno) {
         do throws(Errno) {
             let directory = try Directory(opening: name, in: self)
-            for name in try directory.names() { try directory.remove(name) }
+            try directory.removeFiles()
             try removeDirectory(name)
         } catch {
             if error != .noEntry { throw error }

@@ -1,24 +1,32 @@
-internal import Glibc
 internal import JSONCoding
 import MigrationCore
 internal import SystemIO
 
-/// `manifest.json`: what the content beside it is, so that an image explains itself without the
+/// `manifest.json`: what the files beside it are, so that an image explains itself without the
 /// catalogue.
 struct ImageManifest: Codable {
-    /// Of the directory's layout.
+    /// The layouts of the directory.
     ///
-    /// A reader knows its own and no other.
-    static let currentFormat = 1
-    private static let byteCountLimit = 1 << 20
+    /// A reader knows these and no other.
+    private static let formats = 1...2
+    /// The first one with sidecars: a reader that knew only the one before would load a device
+    /// without what belongs to it.
+    private static let sidecarFormat = 2
+    static let byteCountLimit = 1 << 20
+    /// Of what a hostile manifest may put into our own words.
+    private static let reasonLengthLimit = 200
 
     let format: Int
     let image: ImageRecord
 
+    private init(_ image: ImageRecord) {
+        self.format = image.hasSidecars ? Self.sidecarFormat : Self.formats.lowerBound
+        self.image = image
+    }
+
     static func encode(_ record: ImageRecord) throws(Problem) -> [UInt8] {
         do throws(JSONProblem) {
-            let manifest = ImageManifest(format: currentFormat, image: record)
-            return try JSONWriter.encode(manifest) + [UInt8(ascii: "\n")]
+            return try JSONWriter.encode(Self(record)) + [UInt8(ascii: "\n")]
         } catch {
             throw Problem(
                 .internalError,
@@ -29,50 +37,43 @@ struct ImageManifest: Codable {
 
     /// Throws `image-corrupt` unless the manifest of an image says what the catalogue says.
     static func check(_ record: ImageRecord, in directory: borrowing Directory) throws(Problem) {
-        let bytes = try read(record.id, in: directory)
+        let name = ImageNames.manifest
+        let bytes = try ImageFile.bytes(
+            of: name,
+            of: record.id,
+            in: directory,
+            limit: byteCountLimit
+        )
         let manifest: ImageManifest
         do throws(JSONProblem) {
             manifest = try JSONReader.decode(Self.self, from: bytes, unknownFields: .ignore)
         } catch {
+            let reason = "\(error.detail) at \"\(error.pointer)\"".prefix(reasonLengthLimit)
+            throw ImageProblem.corrupt(record.id, "\(name) cannot be read: \(reason)")
+        }
+        guard formats.contains(manifest.format) else {
             throw ImageProblem.corrupt(
                 record.id,
-                "\(ImageNames.manifest) cannot be read: \(error.detail)"
+                "\(name) has format \(manifest.format), not one of \(formats.lowerBound) to "
+                    + "\(formats.upperBound)"
             )
         }
-        guard manifest.format == currentFormat else {
+        if let difference = manifest.image.difference(from: record) {
             throw ImageProblem.corrupt(
                 record.id,
-                "\(ImageNames.manifest) has format \(manifest.format), not \(currentFormat)"
+                "\(name) describes another content than the catalogue: it says another "
+                    + difference
             )
         }
-        // What becomes of the source later is the catalogue's to know; the rest never changes.
-        let saved = manifest.image
-        guard saved.id == record.id, saved.job == record.job, saved.members == record.members
-        else {
+        guard manifest.format >= sidecarFormat || !record.hasSidecars else {
             throw ImageProblem.corrupt(
                 record.id,
-                "\(ImageNames.manifest) describes another content than the catalogue"
+                "\(name) has format \(manifest.format), which has no sidecars"
             )
         }
     }
+}
 
-    private static func read(
-        _ id: ImageID,
-        in directory: borrowing Directory
-    ) throws(Problem) -> [UInt8] {
-        do throws(Errno) {
-            let file = try directory.open(
-                ImageNames.manifest,
-                O_RDONLY | O_NONBLOCK | O_NOCTTY
-            )
-            return try BoundedFile.bytes(of: file, limit: byteCountLimit)
-        } catch .noEntry {
-            throw ImageProblem.corrupt(id, "\(ImageNames.manifest) is missing")
-        } catch {
-            if error.number == ELOOP {
-                throw ImageProblem.corrupt(id, "\(ImageNames.manifest) is a symbolic link")
-            }
-            throw ImageProblem.storage(id, "read", error)
-        }
-    }
+extension ImageRecord {
+    fileprivate var hasSidecars: Bool { members.contains { $0.sidecar != nil } }
 }

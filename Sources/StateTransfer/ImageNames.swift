@@ -9,8 +9,19 @@ enum ImageNames {
     private static let deletedEnding = "~deleted"
 
     /// `content`, `content.1`, …: the member's place in the record.
-    static func content(member: Int) -> String {
-        member == 0 ? "content" : "content.\(member)"
+    static func content(member: Int) -> String { name("content", member) }
+
+    /// `sidecar`, `sidecar.1`, …: beside the content of the same place.
+    static func sidecar(member: Int) -> String { name("sidecar", member) }
+
+    /// The names of every file of an image.
+    static func files(of record: ImageRecord) -> Set<String> {
+        var names: Set = [manifest]
+        for (index, member) in record.members.enumerated() {
+            names.insert(content(member: index))
+            if member.sidecar != nil { names.insert(sidecar(member: index)) }
+        }
+        return names
     }
 
     static func partial(_ id: ImageID) -> String { id.text + partialEnding }
@@ -22,5 +33,9 @@ enum ImageNames {
         [partialEnding, deletedEnding].contains { ending in
             name.hasSuffix(ending) && ImageID(String(name.dropLast(ending.count))) != nil
         }
+    }
+
+    private static func name(_ kind: String, _ member: Int) -> String {
+        member == 0 ? kind : "\(kind).\(member)"
     }
 }

@@ -3,7 +3,9 @@ package import MigrationCore
 internal import Synchronization
 internal import SystemIO
 
-/// The verified content of one member of an image, read from the very file that was verified.
+/// The content of one member of an image, read from the very file that was verified.
+///
+/// ``OpenImage`` hands it out when all of the image was.
 package final class ImageReader: Sendable {
     package let image: ImageID
     package let member: ImageRecord.Member
@@ -14,29 +16,18 @@ package final class ImageReader: Sendable {
     /// Guards the position too. Innermost.
     private let rest: Mutex<UInt64>
 
+    /// Opens the member's file, which must have its recorded size.
     init(
         _ record: ImageRecord,
         member index: Int,
         in directory: borrowing Directory
     ) throws(Problem) {
-        guard record.members.indices.contains(index) else {
-            throw Problem(.internalError, "Image \(record.id) has no member \(index).")
-        }
         image = record.id
         member = record.members[index]
         name = ImageNames.content(member: index)
         rest = Mutex(record.members[index].byteCount)
-        do throws(Errno) {
-            // Not blocking, so that a FIFO in the content's place cannot hold the thread.
-            file = try directory.open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY)
-        } catch .noEntry {
-            throw ImageProblem.corrupt(record.id, "\(name) is missing")
-        } catch {
-            if error.number == ELOOP {
-                throw ImageProblem.corrupt(record.id, "\(name) is a symbolic link")
-            }
-            throw ImageProblem.storage(record.id, "open", error)
-        }
+        file = try ImageFile.open(name, of: record.id, in: directory)
+        try checkLength()
     }
 
     /// Reads on, from the start of the content; 0 at its recorded end, or before when the file
@@ -72,7 +63,10 @@ package final class ImageReader: Sendable {
     }
 
     /// Reads the whole file, compares, and goes back to its start.
+    ///
+    /// Nothing else may read meanwhile.
     func verify(shouldStop: () -> Bool) throws(Problem) {
+        try rewind()
         try checkLength()
         let tally = try Tally()
         let isWhole: Bool
@@ -92,9 +86,7 @@ package final class ImageReader: Sendable {
                 "\(name) has SHA-256 \(end.sha256), and \(member.sha256) was saved"
             )
         }
-        guard lseek(file.raw, 0, SEEK_SET) == 0 else {
-            throw ImageProblem.storage(image, "lseek", Errno(number: errno))
-        }
+        try rewind()
     }
 
     /// Tallies the file to its end; false when `shouldStop` became true first.
@@ -102,24 +94,25 @@ package final class ImageReader: Sendable {
         let buffer = IOBuffer(byteCount: StreamPump.chunkByteCount)
         while !shouldStop() {
             let count = try unsafe file.read(into: buffer.bytes)
-            if count == 0 { return true }
             unsafe tally.add(buffer.prefix(count))
+            // A file that grows as it is read has no end.
+            if count == 0 || tally.byteCount > member.byteCount { return true }
         }
         return false
     }
 
+    private func rewind() throws(Problem) {
+        guard lseek(file.raw, 0, SEEK_SET) == 0 else {
+            throw ImageProblem.storage(image, "lseek", Errno(number: errno))
+        }
+    }
+
     private func checkLength() throws(Problem) {
-        var status = stat()
-        guard unsafe fstat(file.raw, &status) == 0 else {
-            throw ImageProblem.storage(image, "fstat", Errno(number: errno))
-        }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw ImageProblem.corrupt(image, "\(name) is not a regular file")
-        }
-        guard UInt64(clamping: status.st_size) == member.byteCount else {
+        let byteCount = try ImageFile.byteCount(of: file, name, of: image)
+        guard byteCount == member.byteCount else {
             throw ImageProblem.corrupt(
                 image,
-                "\(name) has \(status.st_size) bytes, and \(member.byteCount) were saved"
+                "\(name) has \(byteCount) bytes, and \(member.byteCount) were saved"
             )
         }
     }

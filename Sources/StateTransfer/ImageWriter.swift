@@ -8,7 +8,8 @@ internal import SystemIO
 ///     open ── seal ──▶ sealed
 ///       └── discard, or a seal that failed ──▶ discarded
 ///
-/// One that is dropped while open stays on disk as a leftover until the next sweep.
+/// Members may be written and synchronized side by side, each by one thread; then one of them
+/// seals. One that is dropped while open stays on disk as a leftover until the next sweep.
 package final class ImageWriter: Sendable {
     private enum Stage {
         case open
@@ -25,6 +26,10 @@ package final class ImageWriter: Sendable {
     ///
     /// Taken with no other lock held.
     private let stage = Mutex(Stage.open)
+    /// Guards what is known of the sidecars that were written, by member.
+    ///
+    /// Innermost.
+    private let sidecars = Mutex<[Int: ImageRecord.SidecarFile]>([:])
 
     init(_ id: ImageID, in images: ImageDirectory, memberCount: Int) throws(Problem) {
         self.id = id
@@ -48,11 +53,41 @@ package final class ImageWriter: Sendable {
         }
     }
 
+    /// Writes what a member's user keeps of it beside its state, so that it survives the machine.
+    ///
+    /// Once a member. Returns what the record must say of it.
+    package func writeSidecar(
+        member: Int,
+        _ sidecar: Sidecar
+    ) throws(Problem) -> ImageRecord.SidecarFile {
+        try check(member)
+        let written = ImageRecord.SidecarFile(
+            byteCount: UInt64(sidecar.bytes.count),
+            sha256: try ContentDigest.hexadecimal(of: sidecar.bytes)
+        )
+        try write(sidecar.bytes, to: ImageNames.sidecar(member: member))
+        sidecars.withLock { $0[member] = written }
+        return written
+    }
+
+    /// Makes the content of a member survive the machine.
+    ///
+    /// For several threads to share the waiting; ``seal(_:)`` does it for those that are left.
+    /// After a failure the image can no longer be sealed.
+    package func synchronize(member: Int) throws(Problem) {
+        try check(member)
+        do throws(Errno) {
+            try contents[member].synchronize()
+        } catch {
+            throw ImageProblem.storage(id, "fsync", error)
+        }
+    }
+
     /// Makes the image survive the machine, whole and under its name, or discards it.
     ///
     /// The record's members are in the order of ``contents``. Throws `stream-mismatch` when a
-    /// member's byte count is not what its file took, and `storage-failed`; after either there is
-    /// no image.
+    /// member's byte count is not what its file took, or its sidecar not what was written, and
+    /// `storage-failed`; after either there is no image.
     package func seal(_ record: ImageRecord) throws(Problem) {
         try stage.withLock { stage throws(Problem) in
             guard stage == .open, record.id == id else {
@@ -86,36 +121,36 @@ package final class ImageWriter: Sendable {
         ImageProblem.storage(id, "write", errno)
     }
 
+    private func check(_ member: Int) throws(Problem) {
+        guard contents.indices.contains(member) else {
+            throw Problem(.internalError, "Image \(id) is written without a member \(member).")
+        }
+    }
+
     private func check(_ record: ImageRecord) throws(Problem) {
         let recorded = record.members.map(\.byteCount)
         let accepted = contents.map(\.acceptedByteCount)
         guard recorded == accepted else {
-            var facts = Problem.Facts()
-            facts.image = id
-            throw Problem(
-                .streamMismatch,
-                "Image \(id): the files took \(accepted) bytes and the record says \(recorded).",
-                facts
-            )
+            throw mismatch("the files took \(accepted) bytes and the record says \(recorded)")
         }
+        let written = sidecars.withLock { $0 }
+        for (index, member) in record.members.enumerated() where member.sidecar != written[index] {
+            throw mismatch("the record says another sidecar of member \(index) than was written")
+        }
+    }
+
+    private func mismatch(_ difference: String) -> Problem {
+        var facts = Problem.Facts()
+        facts.image = id
+        return Problem(.streamMismatch, "Image \(id): \(difference).", facts)
     }
 
     private func write(_ record: ImageRecord) throws(Problem) {
         let manifest = try ImageManifest.encode(record)
+        for member in contents.indices { try synchronize(member: member) }
+        try write(manifest, to: ImageNames.manifest)
         var operation = "fsync"
         do throws(Errno) {
-            for content in contents { try content.synchronize() }
-            operation = "write"
-            let file = try directory.open(
-                ImageNames.manifest,
-                O_WRONLY | O_CREAT | O_EXCL,
-                mode: 0o600
-            )
-            try unsafe manifest.withUnsafeBufferPointer { bytes throws(Errno) in
-                try unsafe file.writeAll(UnsafeRawBufferPointer(bytes))
-            }
-            operation = "fsync"
-            try file.synchronize()
             try directory.synchronize()
             operation = "rename"
             try images.root.rename(ImageNames.partial(id), to: id.text)
@@ -124,6 +159,22 @@ package final class ImageWriter: Sendable {
         } catch {
             // The name may not survive the machine, so it must not be there now either.
             try? images.delete(id)
+            throw ImageProblem.storage(id, operation, error)
+        }
+    }
+
+    /// Writes a small new file that survives the machine.
+    private func write(_ bytes: [UInt8], to name: String) throws(Problem) {
+        var operation = "open"
+        do throws(Errno) {
+            let file = try directory.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            operation = "write"
+            try unsafe bytes.withUnsafeBufferPointer { bytes throws(Errno) in
+                try unsafe file.writeAll(UnsafeRawBufferPointer(bytes))
+            }
+            operation = "fsync"
+            try file.synchronize()
+        } catch {
             throw ImageProblem.storage(id, operation, error)
         }
     }

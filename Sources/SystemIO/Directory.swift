@@ -82,6 +82,22 @@ package struct Directory: ~Copyable, Sendable {
         _ = try retrying { unsafe Int(unlinkat(raw, name, 0)) }
     }
 
+    /// Removes every file in the directory, whatever bytes its name is made of.
+    package borrowing func removeFiles() throws(Errno) {
+        let raw = descriptor.raw
+        let stream = try unsafe entries()
+        defer { unsafe closedir(stream) }
+        while let entry = unsafe readdir(stream) {
+            try unsafe withUnsafePointer(to: &entry.pointee.d_name) { name throws(Errno) in
+                try unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) {
+                    name throws(Errno) in
+                    if unsafe strcmp(name, ".") == 0 || strcmp(name, "..") == 0 { return }
+                    _ = try retrying { unsafe Int(unlinkat(raw, name, 0)) }
+                }
+            }
+        }
+    }
+
     /// Removes an empty directory.
     package borrowing func removeDirectory(_ name: String) throws(Errno) {
         let raw = descriptor.raw
@@ -99,6 +115,13 @@ package struct Directory: ~Copyable, Sendable {
 
     /// The names in the directory, without `.` and `..`, at most `limit` of them, sorted.
     package borrowing func names(limit: Int = 100_000) throws(Errno) -> [String] {
+        let stream = try unsafe entries()
+        defer { unsafe closedir(stream) }
+        return unsafe BoundedFile.names(of: stream, limit: limit)
+    }
+
+    /// The entries of the directory, for the caller to close.
+    private borrowing func entries() throws(Errno) -> OpaquePointer {
         // A descriptor of its own: readdir moves the position of the open file.
         let copy = try FileDescriptor(opening: ".", in: descriptor, O_RDONLY | O_DIRECTORY)
         let raw = copy.release()
@@ -107,8 +130,7 @@ package struct Directory: ~Copyable, Sendable {
             _ = Glibc.close(raw)
             throw error
         }
-        defer { unsafe closedir(stream) }
-        return unsafe BoundedFile.names(of: stream, limit: limit)
+        return unsafe stream
     }
 
     /// Makes the names in the directory survive the machine.

@@ -160,6 +160,8 @@ struct SysfsInventory: Sendable {
         record.groupPath = groupPath(record.iommuGroup, isGroupNode)
         record.vendorID = hexadecimal(of: directory, "vendor")
         record.deviceID = hexadecimal(of: directory, "device")
+        record.subsystemVendorID = hexadecimal(of: directory, "subsystem_vendor")
+        record.subsystemDeviceID = hexadecimal(of: directory, "subsystem_device")
         record.numaNode = numaNode(of: directory)
         if subsystem == "mdev" {
             record.parent = SysfsPath.lastName(SysfsPath.parent(place.directory))

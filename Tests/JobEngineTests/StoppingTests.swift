@@ -33,9 +33,11 @@ struct StoppingTests {
     )
     func refusesStreams(_ state: DeviceState) throws {
         let backend = try HostBackend("mtty:count=1", left: state)
-        let refusal = #expect(throws: Problem.self) { _ = try engine(on: backend) }
-        #expect(refusal?.code == .incompatible)
-        #expect(refusal?.facts.reasons == ["The device is in \(state.kernelName)."])
+        let engine = try engine(on: backend)
+        let refusal = try #require(engine.problemsAtStart.first)
+        #expect(refusal.code == .incompatible)
+        #expect(refusal.facts.reasons == ["The device is in \(state.kernelName)."])
+        #expect(engine.sessions().isEmpty)
     }
 
     @Test("a device that was stopped for an image is not given out, and stays free")

@@ -123,10 +123,10 @@ final class TapedStore: JobStore {
         case .commitAndAborts(let count):
             change.journal.contains { $0.entry.line == .commit }
                 || change.journal.contains(where: \.isAbort)
-                && refusedAborts.withLock { refused in
-                    refused += 1
-                    return refused <= count
-                }
+                    && refusedAborts.withLock { refused in
+                        refused += 1
+                        return refused <= count
+                    }
         case .none, .afterWrite: false
         case .at(let bad): number == bad
         case .from(let bad): number >= bad

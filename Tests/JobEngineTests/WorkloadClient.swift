@@ -20,6 +20,8 @@ final class WorkloadClient: Sendable {
         let byteCount: Int
         /// The inodes of the descriptors that came along.
         let inodes: [UInt64]
+        /// What followed the struct.
+        let sidecar: [UInt8]
     }
 
     private let socket: SharedDescriptor
@@ -85,15 +87,19 @@ final class WorkloadClient: Sendable {
 
     func receive() async throws -> Reply? {
         try await performing { socket in
-            let buffer = IOBuffer(byteCount: 4096)
+            let room = MemoryLayout<ferry_workload_reply>.size + Int(FERRY_WORKLOAD_SIDECAR_LIMIT)
+            let buffer = IOBuffer(byteCount: room)
             var packet = try unsafe socket.descriptor.receivePacket(into: buffer.bytes)
-            let sizes = [
-                Int(FERRY_WORKLOAD_REPLY_SIZE_1), MemoryLayout<ferry_workload_reply>.size,
-            ]
-            guard sizes.contains(packet.byteCount) else { return nil }
+            let byteCount = packet.byteCount
+            guard byteCount >= Int(FERRY_WORKLOAD_REPLY_SIZE_1) else { return nil }
             // Of the path only a whole reply tells.
             let reply = unsafe buffer.bytes.loadUnaligned(as: ferry_workload_reply.self)
-            let byteCount = packet.byteCount
+            let isFirst =
+                reply.version == 1 || reply.status == FERRY_WORKLOAD_VERSION_UNKNOWN.rawValue
+            let size =
+                isFirst
+                ? Int(FERRY_WORKLOAD_REPLY_SIZE_1) : MemoryLayout<ferry_workload_reply>.size
+            guard byteCount >= size else { return nil }
             var inodes: [UInt64] = []
             while let descriptor = packet.takeDescriptor() {
                 inodes.append(Self.inode(of: descriptor.raw))
@@ -107,7 +113,8 @@ final class WorkloadClient: Sendable {
                 pageTableID: reply.page_table_id,
                 path: reply.path,
                 byteCount: byteCount,
-                inodes: inodes
+                inodes: inodes,
+                sidecar: unsafe Array(buffer.prefix(byteCount).dropFirst(size))
             )
         }
     }

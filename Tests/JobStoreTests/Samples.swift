@@ -149,6 +149,8 @@ enum Samples {
                 openedAt: time
             )
             session.status = statuses[index / 3]
+            // Live: the others have none.
+            if index == 1 { session.sidecar = Sidecar((0...255).map { UInt8($0) }) }
             if index > 5 {
                 session.closedAt = time
                 session.note = "closed"
@@ -158,7 +160,7 @@ enum Samples {
     }
 
     static func image(_ name: String) throws -> ImageRecord {
-        let members = try (0..<3).map { index in
+        var members = try (0..<3).map { index in
             ImageRecord.Member(
                 device: try id("sim-\(index)"),
                 driver: index == 0 ? nil : "mlx5_vfio_pci",
@@ -169,7 +171,24 @@ enum Samples {
                 sha256: String(repeating: "0f", count: 32)
             )
         }
-        return ImageRecord(
+        var device = DeviceRecord(
+            id: try id("pci-0000:41:00.3"),
+            backend: .kernel,
+            bus: .pci,
+            address: "0000:41:00.3"
+        )
+        device.subsystemVendorID = 0x15b3
+        device.subsystemDeviceID = 0
+        members.append(
+            ImageRecord.Member(
+                of: device,
+                flags: 1,
+                byteCount: 1,
+                sha256: "",
+                sidecar: ImageRecord.SidecarFile(byteCount: 65536, sha256: "0f")
+            )
+        )
+        var image = ImageRecord(
             id: try id(name),
             job: try id("job-1"),
             createdAt: time,
@@ -177,6 +196,10 @@ enum Samples {
             sourceResumed: true,
             kernelRelease: "6.12.43+deb13-amd64"
         )
+        image.machine = "x86_64"
+        image.ferryVersion = "0.2.0"
+        image.save = ImageRecord.SaveTimes(createdAt: time, startedAt: nil, finishedAt: time)
+        return image
     }
 }
 

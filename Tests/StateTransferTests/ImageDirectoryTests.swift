@@ -12,7 +12,7 @@ struct ImageDirectoryTests {
         var generator = SeededGenerator(seed: UInt64(byteCount))
         let bytes = generator.bytes(byteCount)
         let record = try fixture.seal([bytes])
-        let reader = try fixture.images.open(record)
+        let reader = try fixture.reader(record)
         let target = ScriptedStream()
         let end = try fixture.load(reader, into: target)
         try reader.finish(end)
@@ -29,12 +29,12 @@ struct ImageDirectoryTests {
         )
         for (member, bytes) in [[1, 2, 3], [], [9]].enumerated() as EnumeratedSequence<[[UInt8]]> {
             let target = ScriptedStream()
-            let reader = try fixture.images.open(record, member: member)
+            let reader = try fixture.reader(record, member: member)
             try reader.finish(fixture.load(reader, into: target))
             #expect(target.accepted == bytes)
             #expect(reader.member == record.members[member])
         }
-        let problem = #expect(throws: Problem.self) { try fixture.images.open(record, member: 3) }
+        let problem = #expect(throws: Problem.self) { try fixture.reader(record, member: 3) }
         #expect(problem?.code == .internalError)
     }
 
@@ -92,7 +92,7 @@ struct ImageDirectoryTests {
         try fixture.place.write([0], to: "images/image-1~partial/manifest.json")
         let problem = #expect(throws: Problem.self) { try writer.seal(fixture.record(of: [[]])) }
         #expect(problem?.code == .storageFailed)
-        #expect(problem?.facts.operation == "write")
+        #expect(problem?.facts.operation == "open")
         #expect(problem?.facts.errno == .exists)
         #expect(try fixture.place.names(in: "images") == [])
     }
@@ -125,7 +125,7 @@ struct ImageDirectoryTests {
     func deleteWhileOpen() throws {
         let fixture = try ImageFixture()
         let record = try fixture.seal([[1, 2, 3]])
-        let reader = try fixture.images.open(record)
+        let reader = try fixture.reader(record)
         try fixture.images.delete(fixture.id)
         let target = ScriptedStream()
         try reader.finish(fixture.load(reader, into: target))
@@ -165,6 +165,33 @@ struct ImageDirectoryTests {
         let sweep = try fixture.images.sweep(keeping: [fixture.id])
         #expect(sweep.problems.count == 1)
         #expect(try fixture.place.names(in: "images/image-1") == ["content", "manifest.json"])
+    }
+
+    @Test("a leftover goes whatever its files are called, and a stranger of odd bytes is reported")
+    func oddNames() throws {
+        let fixture = try ImageFixture()
+        let record = try fixture.seal([[1]])
+        let root = "\(fixture.place.path)/images"
+        unsafe mkdir("\(root)/image-2~partial", 0o700)
+        let odd: [UInt8] = [0xff, 0x0a, 0xc3, 0x28]
+        let paths = ["/image-2~partial/", "/image-1/", "/"].map { directory in
+            (Array("\(root)\(directory)".utf8) + odd + [0]).map(CChar.init(bitPattern:))
+        }
+        for path in paths {
+            let file = unsafe open(path, O_WRONLY | O_CREAT, 0o600)
+            try #require(file >= 0)
+            close(file)
+        }
+        let sweep = try fixture.images.sweep(keeping: [fixture.id])
+        #expect(sweep.removed == ["image-2~partial"])
+        #expect(sweep.problems == [])
+        #expect(sweep.unknown.count == 1)
+        #expect(try fixture.place.names(in: "images").filter { $0.hasSuffix("~partial") } == [])
+        let problem = #expect(throws: Problem.self) { try fixture.images.open(record) }
+        #expect(problem?.code == .imageCorrupt)
+        try fixture.images.delete(fixture.id)
+        #expect(try fixture.place.names(in: "images").filter { $0.hasPrefix("image") } == [])
+        #expect(unsafe unlink(paths[2]) == 0)
     }
 
     @Test("a directory that cannot be made says which call failed")

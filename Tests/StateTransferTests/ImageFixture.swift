@@ -1,5 +1,6 @@
 import MigrationCore
 import StateTransfer
+import SystemIO
 import Testing
 
 /// An image directory with the means to fill it.
@@ -16,14 +17,34 @@ struct ImageFixture {
 
     /// Writes and seals an image of such members, and returns its record.
     @discardableResult
-    func seal(_ contents: [[UInt8]]) throws -> ImageRecord {
+    func seal(_ contents: [[UInt8]], sidecars: [Int: [UInt8]] = [:]) throws -> ImageRecord {
         let writer = try images.create(id, memberCount: contents.count)
         for (content, bytes) in zip(writer.contents, contents) {
             try unsafe bytes.withUnsafeBytes { try unsafe content.write($0) }
         }
-        let record = try record(of: contents)
+        var record = try record(of: contents)
+        for (member, bytes) in sidecars {
+            let sidecar = try #require(Sidecar(bytes))
+            record.members[member].sidecar = try writer.writeSidecar(member: member, sidecar)
+        }
         try writer.seal(record)
         return record
+    }
+
+    /// Verifies the whole of an image and takes one member's reader.
+    func reader(_ record: ImageRecord, member: Int = 0) throws -> ImageReader {
+        let image = try images.open(record)
+        try image.verify()
+        return try image.reader(member: member)
+    }
+
+    /// The files below the fixture's directory that this process has open, deleted ones too.
+    func openFiles() throws -> [String] {
+        try BoundedFile.names(in: "/proc/self/fd").compactMap { number in
+            // Tests beside this one open and close files meanwhile.
+            let target = try? BoundedFile.linkTarget(at: "/proc/self/fd/\(number)")
+            return target.flatMap { $0.hasPrefix(place.path + "/images/image-1") ? $0 : nil }
+        }
     }
 
     func record(of contents: [[UInt8]]) throws -> ImageRecord {

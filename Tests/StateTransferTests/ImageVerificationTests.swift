@@ -10,8 +10,8 @@ struct Damage: CustomTestStringConvertible, Sendable {
     let difference: String
     let apply: @Sendable (TemporaryDirectory) throws -> Void
 
-    private static let image = "images/image-1"
-    private static let content = "\(image)/content"
+    static let image = "images/image-1"
+    static let content = "\(image)/content"
 
     static let all: [Damage] =
         [0, 2500, 4999].map { offset in
@@ -92,10 +92,11 @@ struct ImageVerificationTests {
         let fixture = try ImageFixture()
         let record = try fixture.seal([Self.content()])
         try damage.apply(fixture.place)
-        let problem = #expect(throws: Problem.self) { try fixture.images.open(record) }
+        let problem = #expect(throws: Problem.self) { try fixture.reader(record) }
         #expect(problem?.code == .imageCorrupt)
         #expect(problem?.facts.image == fixture.id)
         #expect(problem?.detail.contains(damage.difference) == true, "\(problem?.detail ?? "")")
+        #expect(try fixture.openFiles() == [])
     }
 
     @Test("every single flipped bit is found")
@@ -106,11 +107,11 @@ struct ImageVerificationTests {
         for bit in 0..<(bytes.count * 8) {
             let flipped = bytes[bit / 8] ^ (1 << (bit % 8))
             try fixture.place.write([flipped], to: "images/image-1/content", at: bit / 8)
-            let problem = #expect(throws: Problem.self) { try fixture.images.open(record) }
+            let problem = #expect(throws: Problem.self) { try fixture.reader(record) }
             #expect(problem?.code == .imageCorrupt)
             try fixture.place.write([bytes[bit / 8]], to: "images/image-1/content", at: bit / 8)
         }
-        _ = try fixture.images.open(record)
+        _ = try fixture.reader(record)
     }
 
     @Test("what the catalogue learns later of the source does not make an image corrupt")
@@ -118,14 +119,14 @@ struct ImageVerificationTests {
         let fixture = try ImageFixture()
         var record = try fixture.seal([Self.content()])
         record.sourceResumed.toggle()
-        _ = try fixture.images.open(record)
+        _ = try fixture.reader(record)
     }
 
     @Test("content changed after it was verified bars LOADED", arguments: [true, false])
     func changedAfterwards(isTruncated: Bool) throws {
         let fixture = try ImageFixture()
         let record = try fixture.seal([Self.content()])
-        let reader = try fixture.images.open(record)
+        let reader = try fixture.reader(record)
         let path = "\(fixture.place.path)/images/image-1/content"
         if isTruncated {
             unsafe truncate(path, 17)
@@ -143,7 +144,7 @@ struct ImageVerificationTests {
     func extendedAfterwards() throws {
         let fixture = try ImageFixture()
         let record = try fixture.seal([Self.content()])
-        let reader = try fixture.images.open(record)
+        let reader = try fixture.reader(record)
         try fixture.place.write([1, 2, 3], to: "images/image-1/content", at: 5000)
         let target = ScriptedStream()
         try reader.finish(fixture.load(reader, into: target))
@@ -154,7 +155,7 @@ struct ImageVerificationTests {
     func stoppedLoad() throws {
         let fixture = try ImageFixture()
         let record = try fixture.seal([[UInt8](repeating: 3, count: (1 << 20) + 1)])
-        let reader = try fixture.images.open(record)
+        let reader = try fixture.reader(record)
         let pump = try StreamPump(into: StreamSink(ScriptedStream()))
         var chunks = 0
         let drained = try pump.load(
@@ -172,7 +173,7 @@ struct ImageVerificationTests {
         let fixture = try ImageFixture()
         let record = try fixture.seal([Self.content()])
         let problem = #expect(throws: Problem.self) {
-            try fixture.images.open(record, shouldStop: { true })
+            try fixture.images.open(record).verify(shouldStop: { true })
         }
         #expect(problem?.code == .cancelled)
     }

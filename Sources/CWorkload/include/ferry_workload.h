@@ -22,6 +22,20 @@
  *                                          GROUP get the device from the group before CONFIRM.
  *   CONFIRM  request (same session)    ->  reply; the session has ended, the caller is the holder.
  *
+ * A sidecar is what the program wants kept beside the device's state: configuration space, the layout
+ * of interrupts and DMA mappings, anything of its own. It goes where the content goes: into the image
+ * of a save, to the target of a restore or migrate. Its bytes follow the struct in the same packet; a
+ * packet that ends with its struct has none.
+ *
+ *   PUT_SIDECAR  request + bytes       ->  reply; on OK the session has these bytes in place of those
+ *                                          before. At most FERRY_WORKLOAD_SIDECAR_LIMIT; no bytes take
+ *                                          the sidecar away.
+ *   GET_SIDECAR  request               ->  reply + bytes; also between COLLECT and CONFIRM, which ends
+ *                                          the session and its sidecar. Read with room for
+ *                                          sizeof(struct ferry_workload_reply) and the limit.
+ *
+ * Both are refused with device-busy while a job has the device.
+ *
  * A reply has the version and the layout of its request. Version 1 ends before the field `path`,
  * and knows the path CDEV only. A packet of a version that ferryd does not speak, or of none, is
  * answered in the layout of version 1: with the status FERRY_WORKLOAD_VERSION_UNKNOWN and the newest
@@ -38,7 +52,12 @@ enum ferry_workload_call {
     FERRY_WORKLOAD_ADOPT = 1,
     FERRY_WORKLOAD_COLLECT = 2,
     FERRY_WORKLOAD_CONFIRM = 3,
+    FERRY_WORKLOAD_PUT_SIDECAR = 4,
+    FERRY_WORKLOAD_GET_SIDECAR = 5,
 };
+
+/* Most bytes of a sidecar. */
+#define FERRY_WORKLOAD_SIDECAR_LIMIT 65536u
 
 enum ferry_workload_status {
     FERRY_WORKLOAD_OK = 0,
@@ -61,7 +80,7 @@ struct ferry_workload_request {
     uint32_t call;
     uint32_t page_table_id; /* ADOPT: the IOAS or HWPT the device is attached to, or 0 */
     char device[128];       /* ADOPT: the device id, NUL-terminated: "mdev-<uuid>" */
-    char session[128];      /* COLLECT, CONFIRM: the session id, NUL-terminated */
+    char session[128];      /* all but ADOPT: the session id, NUL-terminated */
     /* from version 2 on */
     uint32_t path;          /* ADOPT: which descriptors come with the packet */
     uint32_t reserved;      /* 0 */

@@ -22,15 +22,18 @@ enum ImageReport {
         facts.add("saved by", image.job)
         facts.add("created", image.createdAt)
         facts.add("kernel", image.kernelRelease)
+        facts.add("machine", image.machine)
+        facts.add("written by", image.ferryVersion.map { "Ferry \($0)" })
         facts.add("source", image.sourceResumed ? "ran on: a restore makes a copy" : "stopped")
         facts.add("size", bytes(image.sizeBytes))
-        var members = Table("DEVICE", "DRIVER", "FLAGS", "SIZE", "SHA-256")
+        var members = Table("DEVICE", "DRIVER", "FLAGS", "SIZE", "SIDECAR", "SHA-256")
         for member in image.members {
             members.add(
                 member.device,
                 member.driver,
                 member.flags.joined(separator: ","),
                 bytes(member.sizeBytes),
+                member.sidecar.map { bytes($0.sizeBytes) },
                 member.sha256
             )
         }

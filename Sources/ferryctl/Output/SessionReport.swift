@@ -27,6 +27,7 @@ enum SessionReport {
         facts.add("content", session.content + (session.reproducible ? " (reproducible)" : ""))
         facts.add("opened", session.openedAt)
         facts.add("closed", session.closedAt)
+        facts.add("sidecar", session.sidecarBytes.map(bytes))
         facts.add("note", session.note)
         return facts.text()
     }
