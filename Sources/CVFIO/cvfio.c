@@ -7,6 +7,13 @@
 #define NUMBER(name, offset) \
     _Static_assert((name) == _IO(';', 100 + (offset)), #name " is another number here")
 
+NUMBER(CVFIO_GET_API_VERSION, 0);
+NUMBER(CVFIO_CHECK_EXTENSION, 1);
+NUMBER(CVFIO_SET_IOMMU, 2);
+NUMBER(CVFIO_GROUP_GET_STATUS, 3);
+NUMBER(CVFIO_GROUP_SET_CONTAINER, 4);
+NUMBER(CVFIO_GROUP_UNSET_CONTAINER, 5);
+NUMBER(CVFIO_GROUP_GET_DEVICE_FD, 6);
 NUMBER(CVFIO_DEVICE_GET_INFO, 7);
 NUMBER(CVFIO_DEVICE_GET_REGION_INFO, 8);
 NUMBER(CVFIO_DEVICE_GET_IRQ_INFO, 9);
@@ -32,6 +39,10 @@ NUMBER(CVFIO_IOMMU_HWPT_GET_DIRTY_BITMAP, 40);
     _Static_assert(offsetof(struct cvfio_##type, field) == (offset) &&                         \
                        sizeof(((struct cvfio_##type *)0)->field) == (size),                    \
                    "place of " #type "." #field)
+
+SIZE(group_status, 8);
+FIELD(group_status, argsz, 0, 4);
+FIELD(group_status, flags, 4, 4);
 
 SIZE(device_info, 24);
 FIELD(device_info, argsz, 0, 4);

@@ -135,7 +135,7 @@ final class DrivenDevice: Sendable {
         do throws(Errno) {
             try session.detach()
         } catch {
-            throw failure("VFIO_DEVICE_DETACH_IOMMUFD_PT", error)
+            throw failure("detach", error)
         }
     }
 

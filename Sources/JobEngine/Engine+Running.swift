@@ -16,6 +16,7 @@ extension Engine {
             members: members,
             crew: crew,
             release: { self.release($0) },
+            unhold: { self.unhold($0) },
             images: imageFiles,
             clock: clock,
             kernelRelease: SystemNames.current.kernelRelease,

@@ -182,13 +182,18 @@ extension Engine {
 
     /// Closes a device, with what a keeper holds of it: only then is its last descriptor gone.
     func release(_ session: OpenSession) {
+        unhold(session)
+        session.device.close()
+    }
+
+    /// Makes a keeper let a session's files go.
+    func unhold(_ session: OpenSession) {
         let names = (try? session.device.session.keptFiles().map(\.name)) ?? []
         if !names.isEmpty { keeper?.letGo(names, of: session.record.id) }
-        session.device.close()
         holdForCompanions(of: session.record.id)
     }
 
-    /// Gives a keeper again what sessions shared with the one that ended: it held each open file
+    /// Gives a keeper again what sessions share with the one it let go: it held each open file
     /// once, by the name it came with first.
     private func holdForCompanions(of id: SessionID) {
         guard let keeper else { return }
@@ -224,7 +229,7 @@ extension Engine {
                 isReproducible: isReproducible,
                 openedAt: clock.timestamp()
             )
-            record.joins = companion
+            record.joins = companion ?? sharer(of: device)
             try store.apply(StoreChange(record, at: record.openedAt), .process)
             try handOver(device, record.id)
         } catch {
@@ -245,6 +250,17 @@ extension Engine {
             throw error
         }
         return record
+    }
+
+    /// The open session a new one shares a file with, as devices of one group do: they are in one
+    /// address space, asked or not.
+    private func sharer(of device: any DeviceSession) -> SessionID? {
+        let files = (try? device.keptFiles()) ?? []
+        guard !files.isEmpty else { return nil }
+        return sessionTable.allOpen.first { session in
+            let others = (try? session.device.session.keptFiles()) ?? []
+            return others.contains { other in files.contains { $0.file === other.file } }
+        }?.record.id
     }
 
     /// Gives a keeper the files of a new session, before anything relies on it.

@@ -132,7 +132,10 @@ extension JobRunner {
     // MARK: Giving up
 
     func detach(_ side: Side) -> TransferEvent {
-        giveUp(side, .detach(side)) { session throws(Problem) in try session.device.detach() }
+        giveUp(side, .detach(side)) { [self] session throws(Problem) in
+            if session.device.session.isClosedToDetach { unhold(session) }
+            try session.device.detach()
+        }
     }
 
     func reset(_ side: Side) -> TransferEvent {

@@ -10,6 +10,8 @@ struct JobRunner: Sendable {
     let crew: Crew
     /// Closes a session's device, with all that holds it open.
     let release: @Sendable (OpenSession) -> Void
+    /// Makes whoever else holds a session's device let it go.
+    let unhold: @Sendable (OpenSession) -> Void
     let images: ImageDirectory
     let clock: any HostClock
     let kernelRelease: String
@@ -22,6 +24,7 @@ struct JobRunner: Sendable {
         members: JobMembers,
         crew: Crew,
         release: @escaping @Sendable (OpenSession) -> Void,
+        unhold: @escaping @Sendable (OpenSession) -> Void,
         images: ImageDirectory,
         clock: any HostClock,
         kernelRelease: String,
@@ -32,6 +35,7 @@ struct JobRunner: Sendable {
         self.members = members
         self.crew = crew
         self.release = release
+        self.unhold = unhold
         self.images = images
         self.clock = clock
         self.kernelRelease = kernelRelease

@@ -77,16 +77,18 @@ final class WorkloadConnection: Sendable {
             return
         } catch .messageTooLong {
             // The packet is gone, its descriptors are closed, and the next one can be read.
-            send(.refused(.badRequest("The packet or its list of descriptors is too long.")))
+            send(
+                .refused(.badRequest(.first, "The packet or its list of descriptors is too long."))
+            )
         } catch {
             close()
         }
     }
 
     private func work(on request: WorkloadRequest, _ packet: consuming ReceivedPacket) {
-        let device = packet.takeDescriptor()
-        let iommufd = packet.takeDescriptor()
-        let handedIn = HandedIn(device, iommufd, isExact: packet.descriptorCount == 0)
+        let first = packet.takeDescriptor()
+        let second = packet.takeDescriptor()
+        let handedIn = HandedIn(first, second, isExact: packet.descriptorCount == 0)
         let source = state.withLock { $0.source }
         source?.suspend()
         do throws(Problem) {
@@ -95,45 +97,60 @@ final class WorkloadConnection: Sendable {
                 source?.resume()
             }
         } catch {
-            send(.refused(error))
+            send(.refused(error, request.version))
             source?.resume()
         }
     }
 
     private func answer(_ request: WorkloadRequest, _ handedIn: HandedIn) {
+        let version = request.version
         do throws(Problem) {
-            switch request {
-            case .adopt(let device, let pageTableID):
-                let session = try engine.adopt(device, try handedIn.take(pageTableID))
-                send(.done(session.id))
-            case .collect(let id): try collect(id)
-            case .confirm(let id): try confirm(id)
+            switch request.call {
+            case .adopt(let device, let path):
+                let session = try engine.adopt(device, try handedIn.take(path))
+                send(.done(session.id, version))
+            case .collect(let id): try collect(id, version)
+            case .confirm(let id):
+                try confirm(id)
+                send(.done(id, version))
             case .putSidecar(let id, let sidecar):
                 try engine.putSidecar(sidecar, of: id)
-                send(.done(id))
-            case .getSidecar(let id): send(.done(id, sidecar: try engine.sidecar(of: id)))
+                send(.done(id, version))
+            case .getSidecar(let id):
+                send(.done(id, version, sidecar: try engine.sidecar(of: id)))
             }
         } catch {
-            send(.refused(error))
+            send(.refused(error, version))
         }
     }
 
-    private func collect(_ id: SessionID) throws(Problem) {
+    private func collect(_ id: SessionID, _ version: WorkloadVersion) throws(Problem) {
         guard state.withLock({ $0.collection == nil }) else {
             throw Problem(.sessionBusy, "Confirm the collection before this one first.")
         }
         let collection = try engine.beginCollection(of: id)
         do throws(Problem) {
             let descriptors = try engine.descriptors(for: collection)
+            if descriptors.path == .group, version == .first { throw Self.needsGroups(id) }
             guard keep(collection) else { return }
             send(
-                .done(id, pageTableID: descriptors.pageTableID),
-                [descriptors.device.raw, descriptors.iommufd.raw]
+                .collected(id, descriptors.path, version),
+                [descriptors.first.raw, descriptors.second.raw]
             )
         } catch {
             engine.abandon(collection)
             throw error
         }
+    }
+
+    private static func needsGroups(_ id: SessionID) -> Problem {
+        var facts = Problem.Facts()
+        facts.session = id
+        return Problem(
+            .incompatible,
+            "The device of \(id) was opened by its group: collect it by version 2 of the protocol.",
+            facts
+        )
     }
 
     /// Waits a bounded time for the program's word on what it collects.
@@ -175,7 +192,6 @@ final class WorkloadConnection: Sendable {
             keep(collection)
             throw error
         }
-        send(.done(id))
     }
 
     private func expire(_ number: Int) {
@@ -198,8 +214,8 @@ final class WorkloadConnection: Sendable {
 /// The descriptors that came with a request, until they are taken or dropped.
 private final class HandedIn: Sendable {
     private struct Pair: ~Copyable {
-        var device: FileDescriptor?
-        var iommufd: FileDescriptor?
+        var first: FileDescriptor?
+        var second: FileDescriptor?
     }
 
     private let isExact: Bool
@@ -209,29 +225,26 @@ private final class HandedIn: Sendable {
     private let pair: Mutex<Pair>
 
     init(
-        _ device: consuming FileDescriptor?,
-        _ iommufd: consuming FileDescriptor?,
+        _ first: consuming FileDescriptor?,
+        _ second: consuming FileDescriptor?,
         isExact: Bool
     ) {
         self.isExact = isExact
-        self.pair = Mutex(Pair(device: device, iommufd: iommufd))
+        self.pair = Mutex(Pair(first: first, second: second))
     }
 
-    func take(_ pageTableID: UInt32?) throws(Problem) -> DeviceDescriptors {
+    func take(_ path: DeviceDescriptors.Path) throws(Problem) -> DeviceDescriptors {
         guard isExact,
             let descriptors = pair.withLock({ pair -> DeviceDescriptors? in
-                guard let device = pair.device.take() else { return nil }
-                guard let iommufd = pair.iommufd.take() else { return nil }
-                return DeviceDescriptors(
-                    device: device,
-                    iommufd: iommufd,
-                    pageTableID: pageTableID
-                )
+                guard let first = pair.first.take() else { return nil }
+                guard let second = pair.second.take() else { return nil }
+                return DeviceDescriptors(path, first, second)
             })
         else {
             throw Problem(
                 .badRequest,
-                "Hand in exactly two descriptors: the device and its iommufd."
+                "Hand in exactly two descriptors: the device and its iommufd, or its group and "
+                    + "the container."
             )
         }
         return descriptors

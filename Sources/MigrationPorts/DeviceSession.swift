@@ -24,10 +24,15 @@ package protocol DeviceSession: AnyObject, Sendable {
     /// `VFIO_DEVICE_FEATURE_MIG_DATA_SIZE`: an estimate of the bytes STOP_COPY would give.
     func stopCopyByteCount() throws(Errno) -> UInt64
 
-    /// `VFIO_DEVICE_DETACH_IOMMUFD_PT`: no DMA mapping is left to the device.
+    /// Takes the device out of its address space: no DMA mapping is left to it.
     ///
-    /// Of a device that is attached to nothing too.
+    /// Of a device that is attached to nothing too. Only for a device that is given up, for it may
+    /// lose its content by this, and answer ENODEV until it is reset (decision 0014). EBUSY when
+    /// somebody else holds the device.
     func detach() throws(Errno)
+
+    /// Whether ``detach()`` closes the device: nobody else may hold its files then.
+    var isClosedToDetach: Bool { get }
 
     /// `VFIO_DEVICE_RESET`: to RUNNING, every stream dead, the content lost.
     func reset() throws(Errno)
@@ -51,6 +56,11 @@ package protocol DeviceSession: AnyObject, Sendable {
     /// The last close of a device loses its content. Safe to call twice; every later call throws
     /// ENODEV.
     func close()
+}
+
+extension DeviceSession {
+    /// A device that is detached while it is open.
+    package var isClosedToDetach: Bool { false }
 }
 
 /// One of the open files of a session, by the name its backend knows it by.
@@ -115,18 +125,37 @@ package struct PreCopyInfo: Hashable, Sendable {
 
 /// The descriptors of an open device on their way from or to its user.
 package struct DeviceDescriptors: ~Copyable, Sendable {
-    package let device: FileDescriptor
-    package let iommufd: FileDescriptor
-    /// The IOAS (or HWPT) of the iommufd the device is attached to; nil when it is not.
-    package let pageTableID: UInt32?
+    /// How the device was opened, which says what the two descriptors are.
+    package enum Path: Hashable, Sendable {
+        /// Its character device, bound, and the iommufd; with the IOAS or HWPT of the iommufd it is
+        /// attached to, nil when it is to none.
+        case cdev(pageTableID: UInt32?)
+        /// Its group, and the container the group is in.
+        case group
+    }
 
+    package let path: Path
+    /// The character device, or the group.
+    package let first: FileDescriptor
+    /// The iommufd, or the container.
+    package let second: FileDescriptor
+
+    package init(
+        _ path: Path,
+        _ first: consuming FileDescriptor,
+        _ second: consuming FileDescriptor
+    ) {
+        self.path = path
+        self.first = first
+        self.second = second
+    }
+
+    /// The descriptors of a device that was opened by its character device.
     package init(
         device: consuming FileDescriptor,
         iommufd: consuming FileDescriptor,
         pageTableID: UInt32?
     ) {
-        self.device = device
-        self.iommufd = iommufd
-        self.pageTableID = pageTableID
+        self.init(.cdev(pageTableID: pageTableID), device, iommufd)
     }
 }

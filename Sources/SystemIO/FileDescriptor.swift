@@ -80,6 +80,11 @@ package struct FileDescriptor: ~Copyable, Sendable {
         _ = try retrying { Int(fsync(raw)) }
     }
 
+    /// An ioctl whose argument is a number itself; returns what the driver returned.
+    package borrowing func control(_ request: UInt, value: Int) throws(Errno) -> Int32 {
+        try unsafe control(request, UnsafeMutableRawPointer(bitPattern: value))
+    }
+
     /// An ioctl with a pointer to its argument; returns what the driver returned.
     @discardableResult
     package borrowing func control(

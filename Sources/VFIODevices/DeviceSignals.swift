@@ -13,7 +13,7 @@ final class DeviceSignals: Sendable {
     /// Not fatal: the device works, only its unplug or error is not announced.
     let unarmed: [DeviceSignal: Errno]
 
-    private let events: [EventDescriptor]
+    private let events: [(index: UInt32, event: EventDescriptor)]
     private let receiver: SignalReceiver
 
     /// Arms what the device has.
@@ -21,14 +21,14 @@ final class DeviceSignals: Sendable {
     /// Handlers run one at a time on the queue.
     init(of device: DeviceFile, _ info: DeviceInfo, on queue: DispatchQueue) {
         let receiver = SignalReceiver(queue)
-        var events: [EventDescriptor] = []
+        var events: [(index: UInt32, event: EventDescriptor)] = []
         var unarmed: [DeviceSignal: Errno] = [:]
         for (signal, index) in info.signals {
             do throws(Errno) {
                 guard try device.canSignal(index) else { throw .notTypewriter }
                 let event = try EventDescriptor(on: queue) { receiver.receive(signal) }
                 try device.arm(index, event)
-                events.append(event)
+                events.append((index, event))
             } catch {
                 unarmed[signal] = error
             }
@@ -36,6 +36,11 @@ final class DeviceSignals: Sendable {
         self.receiver = receiver
         self.events = events
         self.unarmed = unarmed
+    }
+
+    /// Arms the same events of the same device again, which was opened anew.
+    func arm(_ device: DeviceFile) {
+        for (index, event) in events { try? device.arm(index, event) }
     }
 
     /// Sets the handler.
@@ -49,7 +54,7 @@ final class DeviceSignals: Sendable {
     /// The interrupts stay armed: the device's next user may have armed events of its own by now.
     func cancel() {
         receiver.cancel()
-        for event in events { event.cancel() }
+        for (_, event) in events { event.cancel() }
     }
 }
 

@@ -4,7 +4,8 @@ package import MigrationPorts
 internal import Synchronization
 internal import SystemIO
 
-/// The VFIO devices of the kernel, through their character devices and iommufd.
+/// The VFIO devices of the kernel, through their character devices and iommufd, or through their
+/// groups and containers.
 ///
 /// With a sysfs root other than `/` it lists that tree, and opens nothing.
 package final class KernelBackend: DeviceBackend {
@@ -13,6 +14,7 @@ package final class KernelBackend: DeviceBackend {
     private let isReadOnly: Bool
     private let debugStates: DebugStates
     private let supports = SupportCache()
+    private let groups: OpenGroups
     // Guards the devices as last listed with descriptors to spare; a leaf of the lock order.
     private let lastListing = Mutex<[SysfsDevice]>([])
     /// Where every session's signals are handled.
@@ -34,6 +36,7 @@ package final class KernelBackend: DeviceBackend {
         self.deviceDirectory = deviceDirectory
         self.isReadOnly = sysfsRoot != "/"
         self.debugStates = DebugStates(tree: inventory.tree)
+        self.groups = OpenGroups(containerPath: "\(deviceDirectory)/vfio/vfio")
     }
 
     package func devices() -> [DeviceRecord] {
@@ -60,16 +63,9 @@ package final class KernelBackend: DeviceBackend {
         let partner = try companion.map { companion throws(Problem) in
             try files(of: companion, for: id)
         }
+        let way = try device.way(joining: partner?.space)
         do throws(SessionRefusal) {
-            let files = try faulting { () throws(KernelFault) in
-                let bound = try KernelSession.bind(
-                    opening: device.cdevPath,
-                    iommuPath: iommuPath,
-                    joining: partner
-                )
-                return try KernelSession.attach(bound, joining: partner)
-            }
-            return try session(device, files)
+            return try session(device, try open(device, way, joining: partner?.space))
         } catch {
             throw problem(error, device.found, isJoining: partner != nil)
         }
@@ -80,13 +76,20 @@ package final class KernelBackend: DeviceBackend {
         _ descriptors: consuming DeviceDescriptors
     ) throws(Problem) -> any DeviceSession {
         let device = try usable(id)
-        let files = try DescriptorCheck(
+        let checked = try DescriptorCheck(
             device: id,
-            cdev: device.number,
-            iommu: inventory.iommuNumber()
-        ).files(descriptors)
+            cdev: device.found.cdevNumber,
+            iommu: inventory.iommuNumber(),
+            group: inventory.groupNumber(of: device.found),
+            container: inventory.containerNumber()
+        ).checked(descriptors)
         do throws(SessionRefusal) {
-            return try session(device, files)
+            switch checked {
+            case .files(let files): return try session(device, files)
+            case .group(let handedIn): return try session(device, try files(device, handedIn))
+            }
+        } catch .fault(let fault) where fault.operation == .deviceFile && fault.errno == .invalid {
+            throw OpenDiagnosis.withoutContainer(fault, id)
         } catch {
             throw problem(error, device.found)
         }
@@ -97,18 +100,21 @@ package final class KernelBackend: DeviceBackend {
         _ files: [KeptFile]
     ) throws(Problem) -> any DeviceSession {
         let descriptors: DeviceDescriptors?
+        _ = try usable(id)
         do throws(Errno) {
             descriptors = try KernelSession.descriptors(of: files)
         } catch {
             throw OpenDiagnosis.problem(KernelFault(operation: .duplicate, errno: error), on: id)
         }
-        guard let descriptors else {
+        guard let descriptors, KernelSession.haveDevice(files) else {
             throw Problem(
                 .invalidField,
                 "The files kept of \(id) are not those of one session.",
                 Problem.Facts(device: id)
             )
         }
+        // The kept files stay open meanwhile: no close of theirs is the device's last one.
+        defer { withExtendedLifetime(files) {} }
         return try adopt(id, descriptors)
     }
 
@@ -119,18 +125,10 @@ package final class KernelBackend: DeviceBackend {
         let device = try usable(id)
         let holders = holders(of: device.found)
         guard holders.isEmpty else { throw OpenDiagnosis.inUse(id, holders) }
+        let way = try device.way(joining: nil)
         do throws(SessionRefusal) {
-            let flags = try faulting { () throws(KernelFault) in
-                // No address space: the features answer once the device is bound.
-                let bound = try KernelSession.bind(
-                    opening: device.cdevPath,
-                    iommuPath: iommuPath,
-                    joining: nil
-                )
-                return try attempting(.migration) { () throws(Errno) in
-                    try bound.device.migrationFlags()
-                }
-            }
+            let files = try openForProbe(device, way)
+            let flags = try attempting(.migration, files.device.migrationFlags)
             let support = try KernelSession.migrationSupport(flags)
             supports.keep(support, for: device.found.record)
             return support
@@ -147,13 +145,6 @@ package final class KernelBackend: DeviceBackend {
 
     // MARK: Opening
 
-    /// A device that can be opened, with what opening it takes.
-    private struct UsableDevice {
-        let found: SysfsDevice
-        let cdevPath: String
-        let number: DeviceNumber
-    }
-
     private var iommuPath: String { "\(deviceDirectory)/iommu" }
 
     private func usable(_ id: DeviceID) throws(Problem) -> UsableDevice {
@@ -169,16 +160,97 @@ package final class KernelBackend: DeviceBackend {
             if let errno = inventory.exhaustion() { throw OpenDiagnosis.exhausted(errno, facts) }
             throw Problem(.deviceGone, "There is no VFIO device \(id).", facts)
         }
-        guard let cdevPath = found.record.cdevPath, let number = found.cdevNumber else {
+        guard !found.isWithoutIOMMU else {
             throw Problem(
-                .deviceFailed,
-                "\(id) has no character device below \(deviceDirectory)/vfio/devices: this kernel "
-                    + "was built without CONFIG_VFIO_DEVICE_CDEV, or the device is used without "
-                    + "an IOMMU. Ferry opens devices in no other way.",
+                .notMigratable,
+                "\(id) is used without an IOMMU (\(found.record.groupPath ?? "")): nothing would "
+                    + "confine its DMA, so Ferry lists it and never opens it.",
                 facts
             )
         }
-        return UsableDevice(found: found, cdevPath: cdevPath, number: number)
+        var group: UsableDevice.Group?
+        if let number = found.record.iommuGroup, let path = found.record.groupPath {
+            group = UsableDevice.Group(path: path, shared: groups.group(number))
+        }
+        guard found.record.cdevPath != nil || group != nil else {
+            throw Problem(
+                .deviceFailed,
+                "\(id) has neither a character device below \(deviceDirectory)/vfio/devices nor "
+                    + "a node of its IOMMU group below \(deviceDirectory)/vfio.",
+                facts
+            )
+        }
+        return UsableDevice(
+            found: found,
+            cdevPath: found.record.cdevPath,
+            group: group,
+            hasIOMMU: inventory.iommuNumber() != nil
+        )
+    }
+
+    private func open(
+        _ device: UsableDevice,
+        _ way: UsableDevice.Way,
+        joining companion: AddressSpace?
+    ) throws(SessionRefusal) -> KernelSession.Files {
+        switch way {
+        case .cdev(let path):
+            var partner: (iommu: IOMMUFile, pageTableID: UInt32?)?
+            if case .iommufd(let iommu, let pageTableID)? = companion {
+                partner = (iommu, pageTableID)
+            }
+            return try KernelSession.files(opening: path, iommuPath: iommuPath, joining: partner)
+        case .group(let group):
+            return try KernelSession.files(of: try join(group, device, joining: companion))
+        }
+    }
+
+    /// Opens a device just far enough to be asked what it can do.
+    private func openForProbe(
+        _ device: UsableDevice,
+        _ way: UsableDevice.Way
+    ) throws(SessionRefusal) -> KernelSession.Files {
+        guard case .cdev(let path) = way else { return try open(device, way, joining: nil) }
+        // No address space: the features answer once the device is bound.
+        let bound = try KernelSession.bind(opening: path, iommuPath: iommuPath, joining: nil)
+        return KernelSession.Files(
+            device: bound.device,
+            space: .iommufd(bound.iommu, pageTableID: nil)
+        )
+    }
+
+    private func join(
+        _ group: UsableDevice.Group,
+        _ device: UsableDevice,
+        joining companion: AddressSpace?
+    ) throws(SessionRefusal) -> GroupMembership {
+        var container: ContainerFile?
+        if case .group(let membership)? = companion {
+            container = try attempting(.setContainer, membership.group.files).container
+        }
+        return try group.shared.join(device.found.kernelName, .alone, joining: container) {
+            () throws(SessionRefusal) in
+            try GroupFiles(
+                opening: group.path,
+                containerPath: group.shared.containerPath,
+                joining: container
+            )
+        }
+    }
+
+    /// The files of a device whose group was handed in: its own file comes from the group, so it is
+    /// the device it is said to be.
+    private func files(
+        _ device: UsableDevice,
+        _ handedIn: GroupFiles
+    ) throws(SessionRefusal) -> KernelSession.Files {
+        guard let group = device.group else {
+            throw .fault(KernelFault(operation: .deviceFile, errno: .noDevice))
+        }
+        let membership = try group.shared.join(device.found.kernelName, .withOthers) {
+            () throws(SessionRefusal) in handedIn
+        }
+        return try KernelSession.files(of: membership)
     }
 
     private func session(
@@ -211,16 +283,6 @@ package final class KernelBackend: DeviceBackend {
         }
     }
 
-    private func faulting<Result>(
-        _ body: () throws(KernelFault) -> Result
-    ) throws(SessionRefusal) -> Result {
-        do {
-            return try body()
-        } catch {
-            throw .fault(error)
-        }
-    }
-
     // MARK: Looking around
 
     private func holders(of device: SysfsDevice) -> [Problem.Holder] {
@@ -240,13 +302,17 @@ package final class KernelBackend: DeviceBackend {
         let id = device.record.id
         switch refusal {
         case .meaningless(let flags): return OpenDiagnosis.meaningless(flags, id)
+        case .heldByOurselves: return OpenDiagnosis.heldByOurselves(id)
+        case .noType1: return OpenDiagnosis.noType1(id)
+        case .otherContainer: return OpenDiagnosis.otherContainer(id)
+        case .notViable: return OpenDiagnosis.notViable(id, surroundings(of: device, isJoining))
         case .fault(let fault):
             var around = OpenSurroundings(isJoining: isJoining)
-            switch fault.errno {
-            case .busy, .invalid:
+            switch (fault.operation, fault.errno) {
+            case (.openGroup, .busy), (_, .perm): around = surroundings(of: device, isJoining)
+            case (_, .busy), (_, .invalid):
                 around.holders = holders(of: device)
                 around.isHeldByOurselves = HolderScan(nodes: nodes(of: device)).isHeldByOurselves()
-            case .perm: around = surroundings(of: device, isJoining)
             default: break
             }
             return OpenDiagnosis.problem(fault, on: id, around)
@@ -257,6 +323,7 @@ package final class KernelBackend: DeviceBackend {
         let siblings = inventory.siblings(of: device)
         return OpenSurroundings(
             holders: holders(of: device),
+            isHeldByOurselves: HolderScan(nodes: nodes(of: device)).isHeldByOurselves(),
             blockingSiblings: siblings.filter(\.blocksGroup).map(\.description),
             siblingHolders: HolderScan(nodes: siblings.compactMap(\.cdev)).holders(),
             isJoining: isJoining

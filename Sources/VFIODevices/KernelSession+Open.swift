@@ -11,11 +11,11 @@ extension KernelSession {
     static func bind(
         opening cdevPath: String,
         iommuPath: String,
-        joining companion: Files?
-    ) throws(KernelFault) -> Files {
+        joining companion: IOMMUFile?
+    ) throws(SessionRefusal) -> (device: DeviceFile, iommu: IOMMUFile) {
         let iommu =
             if let companion {
-                companion.iommu
+                companion
             } else {
                 IOMMUFile(
                     try attempting(.openIOMMU) { () throws(Errno) in
@@ -29,29 +29,41 @@ extension KernelSession {
             }
         )
         try attempting(.bind) { () throws(Errno) in try device.bind(to: iommu) }
-        return Files(device: device, iommu: iommu, pageTableID: nil)
+        return (device, iommu)
     }
 
-    /// Attaches a bound device to an address space: the companion's, or a new and empty one.
-    static func attach(
-        _ files: Files,
-        joining companion: Files?
-    ) throws(KernelFault) -> Files {
+    /// Opens a device by its cdev, in the companion's address space, or in a new and empty one.
+    static func files(
+        opening cdevPath: String,
+        iommuPath: String,
+        joining companion: (iommu: IOMMUFile, pageTableID: UInt32?)?
+    ) throws(SessionRefusal) -> Files {
+        let (device, iommu) = try bind(
+            opening: cdevPath,
+            iommuPath: iommuPath,
+            joining: companion?.iommu
+        )
         let pageTableID: UInt32? =
             if let companion {
                 // A companion without an address space maps nothing, and neither shall this one.
                 companion.pageTableID
             } else {
-                try attempting(.allocate) { () throws(Errno) in
-                    try files.iommu.allocateAddressSpace()
-                }
+                try attempting(.allocate, iommu.allocateAddressSpace)
             }
         if let pageTableID {
             try attempting(.attach) { () throws(Errno) in
-                try files.device.attach(toPageTable: pageTableID)
+                try device.attach(toPageTable: pageTableID)
             }
         }
-        return Files(device: files.device, iommu: files.iommu, pageTableID: pageTableID)
+        return Files(device: device, space: .iommufd(iommu, pageTableID: pageTableID))
+    }
+
+    /// Opens a device by its group, which is in the companion's container or in a new one.
+    ///
+    /// The first file of a PCI device resets it.
+    static func files(of membership: GroupMembership) throws(SessionRefusal) -> Files {
+        let device = try attempting(.deviceFile, membership.openDevice)
+        return Files(device: device, space: .group(membership))
     }
 
     /// Asks a bound device what it is and makes a session of it.
@@ -60,16 +72,8 @@ extension KernelSession {
         _ files: Files,
         signalsOn queue: DispatchQueue
     ) throws(SessionRefusal) -> KernelSession {
-        let info: DeviceInfo
-        let flags: MigrationFlags?
-        do throws(KernelFault) {
-            info = try attempting(.information) { () throws(Errno) in try files.device.info() }
-            flags = try attempting(.migration) { () throws(Errno) in
-                try files.device.migrationFlags()
-            }
-        } catch {
-            throw .fault(error)
-        }
+        let info = try attempting(.information, files.device.info)
+        let flags = try attempting(.migration, files.device.migrationFlags)
         return KernelSession(
             id,
             files,
@@ -86,11 +90,4 @@ extension KernelSession {
         guard MigrationFlags.meaningful.contains(flags) else { throw .meaningless(flags) }
         return .stateStream(flags)
     }
-}
-
-/// Why an open device makes no session.
-enum SessionRefusal: Error, Hashable, Sendable {
-    case fault(KernelFault)
-    /// Migration flags outside the four sets the uAPI defines.
-    case meaningless(MigrationFlags)
 }

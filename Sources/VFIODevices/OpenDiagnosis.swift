@@ -74,11 +74,35 @@ enum OpenDiagnosis {
                 "This host has no iommufd: \(device) cannot be opened before the module iommufd "
                     + "is loaded, or the kernel has CONFIG_IOMMUFD."
             )
+        case (.openContainer, .noEntry), (.openContainer, .noDevice),
+            (.openContainer, .noSuchAddress):
+            Problem(
+                .deviceFailed,
+                "This host has neither an iommufd nor VFIO containers: \(device) cannot be opened "
+                    + "before the module vfio is loaded."
+            )
+        case (.openGroup, .noEntry):
+            Problem(.deviceGone, "The IOMMU group of \(device) is gone.")
+        case (.openGroup, .busy): openGroup(device, around)
+        case (.setContainer, .perm), (.setIOMMU, .perm): ownership(device, around)
+        case (.setContainer, .invalid), (.setContainer, .noDevice), (.setContainer, .addressInUse):
+            around.isJoining ? cannotJoin(device, fault.errno) : nil
+        case (.setIOMMU, .noDevice):
+            Problem(
+                .deviceFailed,
+                "The kernel has no IOMMU of type 1 for \(device): the module vfio_iommu_type1 is "
+                    + "not loaded."
+            )
+        case (.deviceFile, .access):
+            Problem(
+                .permissionDenied,
+                "\(device) asks for a VF token, which Ferry does not have."
+            )
         case (.openDevice, .noEntry):
             Problem(.deviceGone, "The character device of \(device) is gone.")
         case (.bind, .busy), (.bind, .invalid):
             around.isHeldByOurselves
-                ? Problem(.deviceBusy, "\(device) is in use: ferryd itself has it open.")
+                ? heldByOurselves(device)
                 : busy(
                     fault.errno == .busy
                         ? "\(device) is in use through its IOMMU group"
@@ -87,12 +111,7 @@ enum OpenDiagnosis {
                 )
         case (.bind, .perm): ownership(device, around)
         case (.attach, .addressInUse), (.attach, .invalid):
-            around.isJoining
-                ? Problem(
-                    .incompatible,
-                    "\(device) cannot join the address space of the other device: its reserved "
-                        + "addresses or its IOMMU do not fit (\(fault.errno.name))."
-                ) : nil
+            around.isJoining ? cannotJoin(device, fault.errno) : nil
         case (.attach, .busy):
             busy("The address space of \(device) is being changed", around.holders)
         default: nil
@@ -126,8 +145,17 @@ enum OpenDiagnosis {
         }
     }
 
-    /// EPERM of BIND: somebody else owns the DMA of the group, or the platform is not safe.
-    private static func ownership(_ device: DeviceID, _ around: OpenSurroundings) -> Problem {
+    private static func cannotJoin(_ device: DeviceID, _ errno: Errno) -> Problem {
+        Problem(
+            .incompatible,
+            "\(device) cannot join the address space of the other device: its reserved addresses "
+                + "or its IOMMU do not fit (\(errno.name))."
+        )
+    }
+
+    /// EPERM of BIND or SET_CONTAINER: somebody else owns the DMA of the group, or the platform is
+    /// not safe.
+    static func ownership(_ device: DeviceID, _ around: OpenSurroundings) -> Problem {
         if !around.blockingSiblings.isEmpty {
             var problem = busy(
                 "\(device) shares its IOMMU group with devices on host drivers, "
@@ -149,11 +177,11 @@ enum OpenDiagnosis {
             .permissionDenied,
             "The kernel refuses \(device): either another program owns the DMA of its IOMMU group, "
                 + "and ferryd may not see it, or its interrupts are not isolated and the "
-                + "parameter iommufd.allow_unsafe_interrupts is off."
+                + "parameter allow_unsafe_interrupts of iommufd or vfio_iommu_type1 is off."
         )
     }
 
-    private static func busy(_ what: String, _ holders: [Problem.Holder]) -> Problem {
+    static func busy(_ what: String, _ holders: [Problem.Holder]) -> Problem {
         let names = holders.map { "\(Self.printable($0.command)) (process \($0.pid))" }
         var problem = Problem(
             .deviceBusy,

@@ -9,6 +9,13 @@ struct SysfsDevice: Hashable, Sendable {
     /// The number of `/dev/vfio/devices/vfioN`, when the kernel has one for the device.
     let cdevNumber: DeviceNumber?
 
+    /// Whether nothing confines the device's DMA: it is the kernel's mode without an IOMMU.
+    ///
+    /// Only the name of the node tells: the groups of mdevs read alike in sysfs.
+    var isWithoutIOMMU: Bool {
+        record.groupPath.flatMap(SysfsPath.lastName)?.hasPrefix("noiommu-") ?? false
+    }
+
     /// The name the kernel's driver core has for it: debugfs and the legacy path use it.
     var kernelName: String { SysfsPath.lastName(directory) ?? "" }
 }

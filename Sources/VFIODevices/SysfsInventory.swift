@@ -78,6 +78,18 @@ struct SysfsInventory: Sendable {
         tree.textIfAny("dev", in: "sys/class/misc/iommu").flatMap(DeviceNumber.init(sysfsText:))
     }
 
+    /// The number of `/dev/vfio/vfio`; nil when the kernel has no containers.
+    func containerNumber() -> DeviceNumber? {
+        tree.textIfAny("dev", in: "sys/class/misc/vfio").flatMap(DeviceNumber.init(sysfsText:))
+    }
+
+    /// The number of the node of a device's group; nil when there is none.
+    func groupNumber(of device: SysfsDevice) -> DeviceNumber? {
+        device.record.groupPath.flatMap(SysfsPath.lastName)
+            .flatMap { tree.textIfAny("dev", in: "\(Self.groupClass)/\($0)") }
+            .flatMap(DeviceNumber.init(sysfsText:))
+    }
+
     // MARK: Finding
 
     /// Where a device is, and the name of its character device.

@@ -1,5 +1,7 @@
 import JobEngine
 import MigrationCore
+import MigrationPorts
+import SystemIO
 import Testing
 
 @Suite("Sessions")
@@ -44,6 +46,24 @@ struct SessionTests {
         #expect(alone.code == .invalidField)
         #expect(alone.facts.pointer == "/joins")
         #expect(try fixture.engine.device(device).session == nil)
+    }
+
+    @Test("a session that shares a file with another one is in its address space, asked or not")
+    func sharedFile() throws {
+        let fixture = try EngineFixture("mlx5:count=3,state=64KiB")
+        for name in ["sim-0", "sim-1", "sim-2"] {
+            let session = try #require(fixture.engine.device(try fixture.id(name)).session)
+            _ = try fixture.engine.closeSession(session.id, discardContent: true)
+        }
+        let alone = try fixture.engine.openSession(device: try fixture.id("sim-0"), joining: nil)
+        #expect(alone.joins == nil)
+        let second = try fixture.engine.openSession(device: try fixture.id("sim-1"), joining: nil)
+        #expect(second.joins == nil)
+        _ = try fixture.engine.closeSession(alone.id, discardContent: true)
+        let file = try FileDescriptor(opening: "/dev/null", 0)
+        fixture.backend.share(KeptFile(name: "group", file: SharedDescriptor(file)))
+        let third = try fixture.engine.openSession(device: try fixture.id("sim-2"), joining: nil)
+        #expect(third.joins == second.id)
     }
 
     @Test("content is discarded only on demand, unless a seed can make it again")

@@ -31,6 +31,8 @@ final class TapedBackend: DeviceBackend {
     private let preCopyObserver = Mutex<(@Sendable () -> Void)?>(nil)
     // Guards what devices that are handed in are in; a leaf.
     private let adoptedState = Mutex(DeviceState.running)
+    // Guards the file all sessions have in common, as devices of one group do; a leaf.
+    private let sharedFile = Mutex<KeptFile?>(nil)
     // Guards every session there was; a leaf.
     private let opened = Mutex<[TapedSession]>([])
 
@@ -106,6 +108,11 @@ final class TapedBackend: DeviceBackend {
 
     /// The state the next devices are in that are handed in.
     func adoptDevices(in state: DeviceState) { adoptedState.withLock { $0 = state } }
+
+    /// From now on every session has this file, as if all devices were of one group.
+    func share(_ file: KeptFile) { sharedFile.withLock { $0 = file } }
+
+    fileprivate var sharedFiles: [KeptFile] { sharedFile.withLock { $0 }.map { [$0] } ?? [] }
 
     private func taped(
         _ session: any DeviceSession,
@@ -208,7 +215,9 @@ final class TapedSession: DeviceSession {
         try descriptors?.duplicates()
     }
 
-    func keptFiles() throws(Errno) -> [KeptFile] { try session.keptFiles() }
+    func keptFiles() throws(Errno) -> [KeptFile] {
+        try session.keptFiles() + backend.sharedFiles
+    }
 
     func close() {
         fate.withLock { $0.isClosed = true }
@@ -264,9 +273,9 @@ final class HeldDescriptors: Sendable {
 
     func duplicates() throws(Errno) -> DeviceDescriptors {
         DeviceDescriptors(
-            device: try descriptors.device.duplicate(),
-            iommufd: try descriptors.iommufd.duplicate(),
-            pageTableID: descriptors.pageTableID
+            descriptors.path,
+            try descriptors.first.duplicate(),
+            try descriptors.second.duplicate()
         )
     }
 }

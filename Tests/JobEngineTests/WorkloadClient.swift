@@ -16,6 +16,8 @@ final class WorkloadClient: Sendable {
         let code: String
         let detail: String
         let pageTableID: UInt32
+        let path: UInt32
+        let byteCount: Int
         /// The inodes of the descriptors that came along.
         let inodes: [UInt64]
         /// What followed the struct.
@@ -49,13 +51,22 @@ final class WorkloadClient: Sendable {
     /// Sends a request; nil when the other end hung up.
     func ask(
         _ call: UInt32,
+        version: UInt32 = UInt32(FERRY_WORKLOAD_VERSION),
         device: String = "",
         session: String = "",
         pageTableID: UInt32 = 0,
+        path: UInt32 = FERRY_WORKLOAD_CDEV.rawValue,
         descriptors: [Int32] = []
     ) async throws -> Reply? {
         try await ask(
-            Self.request(call, device: device, session: session, pageTableID: pageTableID),
+            Self.request(
+                call,
+                version: version,
+                device: device,
+                session: session,
+                pageTableID: pageTableID,
+                path: path
+            ),
             descriptors: descriptors
         )
     }
@@ -76,11 +87,19 @@ final class WorkloadClient: Sendable {
 
     func receive() async throws -> Reply? {
         try await performing { socket in
-            let size = MemoryLayout<ferry_workload_reply>.size
-            let buffer = IOBuffer(byteCount: size + Int(FERRY_WORKLOAD_SIDECAR_LIMIT))
+            let room = MemoryLayout<ferry_workload_reply>.size + Int(FERRY_WORKLOAD_SIDECAR_LIMIT)
+            let buffer = IOBuffer(byteCount: room)
             var packet = try unsafe socket.descriptor.receivePacket(into: buffer.bytes)
-            guard packet.byteCount >= size else { return nil }
+            let byteCount = packet.byteCount
+            guard byteCount >= Int(FERRY_WORKLOAD_REPLY_SIZE_1) else { return nil }
+            // Of the path only a whole reply tells.
             let reply = unsafe buffer.bytes.loadUnaligned(as: ferry_workload_reply.self)
+            let isFirst =
+                reply.version == 1 || reply.status == FERRY_WORKLOAD_VERSION_UNKNOWN.rawValue
+            let size =
+                isFirst
+                ? Int(FERRY_WORKLOAD_REPLY_SIZE_1) : MemoryLayout<ferry_workload_reply>.size
+            guard byteCount >= size else { return nil }
             var inodes: [UInt64] = []
             while let descriptor = packet.takeDescriptor() {
                 inodes.append(Self.inode(of: descriptor.raw))
@@ -92,8 +111,10 @@ final class WorkloadClient: Sendable {
                 code: Self.text(reply.code),
                 detail: Self.text(reply.detail),
                 pageTableID: reply.page_table_id,
+                path: reply.path,
+                byteCount: byteCount,
                 inodes: inodes,
-                sidecar: unsafe Array(buffer.prefix(packet.byteCount).dropFirst(size))
+                sidecar: unsafe Array(buffer.prefix(byteCount).dropFirst(size))
             )
         }
     }
@@ -114,20 +135,25 @@ final class WorkloadClient: Sendable {
         version: UInt32 = UInt32(FERRY_WORKLOAD_VERSION),
         device: String = "",
         session: String = "",
-        pageTableID: UInt32 = 0
+        pageTableID: UInt32 = 0,
+        path: UInt32 = FERRY_WORKLOAD_CDEV.rawValue
     ) -> [UInt8] {
         var request = ferry_workload_request()
         request.magic = magic
         request.version = version
         request.call = call
         request.page_table_id = pageTableID
+        request.path = path
         unsafe withUnsafeMutableBytes(of: &request.device) { field in
             unsafe field.copyBytes(from: device.utf8.prefix(field.count))
         }
         unsafe withUnsafeMutableBytes(of: &request.session) { field in
             unsafe field.copyBytes(from: session.utf8.prefix(field.count))
         }
-        return unsafe withUnsafeBytes(of: &request) { unsafe Array($0) }
+        let byteCount =
+            version == 1
+            ? Int(FERRY_WORKLOAD_REQUEST_SIZE_1) : MemoryLayout<ferry_workload_request>.size
+        return unsafe withUnsafeBytes(of: &request) { unsafe Array($0.prefix(byteCount)) }
     }
 
     static func inode(of descriptor: Int32) -> UInt64 {

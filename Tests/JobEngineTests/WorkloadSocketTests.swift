@@ -127,11 +127,82 @@ struct WorkloadSocketTests {
         #expect(unknown.status == Self.refused)
     }
 
+    @Test("a program of version 1 hands in and collects by the layout it knows")
+    func firstVersion() async throws {
+        let bench = try Bench()
+        let client = try bench.client()
+        let adopted = try #require(
+            await client.ask(
+                Self.adopt,
+                version: 1,
+                device: "sim-0",
+                pageTableID: 7,
+                descriptors: bench.files.numbers
+            )
+        )
+        #expect(adopted.status == Self.ok, "\(adopted)")
+        #expect(adopted.version == 1)
+        #expect(adopted.byteCount == Int(FERRY_WORKLOAD_REPLY_SIZE_1))
+        let collected = try #require(
+            await client.ask(Self.collect, version: 1, session: adopted.session)
+        )
+        #expect(collected.inodes == bench.files.inodes)
+        #expect(collected.pageTableID == 7)
+        let confirmed = try #require(
+            await client.ask(Self.confirm, version: 1, session: adopted.session)
+        )
+        #expect(confirmed.status == Self.ok)
+    }
+
+    @Test("a group and its container go in and out as such, and only by version 2")
+    func group() async throws {
+        let bench = try Bench()
+        let client = try bench.client()
+        let adopted = try #require(
+            await client.ask(
+                Self.adopt,
+                device: "sim-0",
+                path: FERRY_WORKLOAD_GROUP.rawValue,
+                descriptors: bench.files.numbers
+            )
+        )
+        #expect(adopted.status == Self.ok, "\(adopted)")
+        let old = try #require(await client.ask(Self.collect, version: 1, session: adopted.session))
+        #expect(old.status == Self.refused)
+        #expect(old.code == "incompatible")
+        #expect(old.inodes == [])
+        let collected = try #require(await client.ask(Self.collect, session: adopted.session))
+        #expect(collected.status == Self.ok)
+        #expect(collected.path == FERRY_WORKLOAD_GROUP.rawValue)
+        #expect(collected.pageTableID == FERRY_WORKLOAD_NO_PAGE_TABLE)
+        #expect(collected.inodes == bench.files.inodes)
+    }
+
+    @Test("a path nobody knows, a group with a page table and a reserved field in use are refused")
+    func badPaths() async throws {
+        let bench = try Bench()
+        let client = try bench.client()
+        let unknown = WorkloadClient.request(Self.adopt, device: "sim-0", path: 2)
+        let table = WorkloadClient.request(
+            Self.adopt,
+            device: "sim-0",
+            pageTableID: 7,
+            path: FERRY_WORKLOAD_GROUP.rawValue
+        )
+        var reserved = WorkloadClient.request(Self.adopt, device: "sim-0")
+        reserved[reserved.count - 1] = 1
+        for bytes in [unknown, table, reserved] {
+            let reply = try #require(await client.ask(bytes, descriptors: bench.files.numbers))
+            #expect(reply.status == Self.badRequest, "\(reply)")
+        }
+        #expect(try await bench.handIn(client).status == Self.ok)
+    }
+
     @Test("another version is told which one is spoken, however its packet looks")
     func version() async throws {
         let bench = try Bench()
         let client = try bench.client()
-        let packet = WorkloadClient.request(Self.adopt, version: 2, device: "sim-0")
+        let packet = WorkloadClient.request(Self.adopt, version: 3, device: "sim-0")
         for bytes in [packet, Array(packet[..<8]), packet + packet] {
             let reply = try #require(await client.ask(bytes, descriptors: bench.files.numbers))
             #expect(reply.status == FERRY_WORKLOAD_VERSION_UNKNOWN.rawValue)

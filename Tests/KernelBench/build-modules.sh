@@ -1,6 +1,7 @@
 #!/bin/bash
-# build-modules.sh OUT: rebuilds vfio, iommufd and the patched mtty for the stock Debian kernel, from Debian's own
-# source of the same version, with what Debian leaves out: IOMMUFD (and so the cdev), VFIO_DEBUGFS and the samples.
+# build-modules.sh OUT: makes modules for the stock Debian kernel from Debian's own source of the same version:
+#   OUT/modules  vfio, iommufd and the patched mtty, with what Debian leaves out: IOMMUFD (and so the cdev), VFIO_DEBUGFS
+#   OUT/stock    the patched mtty alone, for Debian's own vfio modules
 . "$(dirname "$0")/common.sh"
 out=$1
 need_kernel
@@ -38,13 +39,21 @@ subdir-ccflags-y += -DCONFIG_IOMMUFD_MODULE=1 -DCONFIG_VFIO_DEVICE_CDEV=1 -DCONF
 subdir-ccflags-y += -DCONFIG_IOMMUFD_DRIVER=1 -DCONFIG_INTERVAL_TREE_SPAN_ITER=1
 KBUILD
 
+# A tree of its own: an mtty that shares the stock layout of struct vfio_device. It links against Debian's own modules.
+stock=$out/stock-tree
+mkdir -p "$stock"
+cp "$out/source/samples/vfio-mdev/mtty.c" "$stock/"
+echo 'obj-m += mtty.o' >"$stock/Kbuild"
+
 # Debian's header package names its other half by an absolute path; ours is only unpacked.
 sed -i "s#^include /.*/usr/src/#include $unpacked/usr/src/#; s#^include /usr/src/#include $unpacked/usr/src/#" "$headers/Makefile"
 # BTF for modules would need pahole and the vmlinux
-make -s -j"$(nproc)" -C "$headers" M="$tree" CONFIG_DEBUG_INFO_BTF_MODULES= \
-  CONFIG_IOMMUFD=m CONFIG_IOMMUFD_DRIVER=m CONFIG_VFIO_DEVICE_CDEV=y CONFIG_VFIO_DEBUGFS=y modules
+kbuild() { make -s -j"$(nproc)" -C "$headers" CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules; }
+kbuild M="$tree" CONFIG_IOMMUFD=m CONFIG_IOMMUFD_DRIVER=m CONFIG_VFIO_DEVICE_CDEV=y CONFIG_VFIO_DEBUGFS=y
+kbuild M="$stock"
 
-mkdir -p "$out/modules"
+mkdir -p "$out/modules" "$out/stock"
 find "$tree" -name '*.ko' -exec cp -t "$out/modules" {} +
-strip -g "$out"/modules/*.ko
-rm -rf "$out/source" "$tree"
+cp "$stock/mtty.ko" "$out/stock/"
+strip -g "$out"/modules/*.ko "$out"/stock/*.ko
+rm -rf "$out/source" "$tree" "$stock"

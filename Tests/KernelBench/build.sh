@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the guest's modules and initramfs, once for each kernel and each version of what makes them.
+# Builds the guests' modules and initramfs, once for each kernel and each version of what makes them.
 # Prints the directory that holds them.
 . "$(dirname "$0")/common.sh"
 need_kernel
@@ -12,7 +12,8 @@ if [[ ! -d $built ]]; then
   # Built aside and renamed, so that a directory of that name is always whole.
   work=$(mktemp -d "$cache/$kernel/building.XXXXXX")
   trap 'rm -rf "$work"' EXIT
-  { "$bench/build-modules.sh" "$work" && "$bench/build-initramfs.sh" "$work"; } >"$work/log" 2>&1 ||
+  { "$bench/build-modules.sh" "$work" && "$bench/build-initramfs.sh" "$work" cdev &&
+      "$bench/build-initramfs.sh" "$work" group; } >"$work/log" 2>&1 ||
     { tail -n 40 "$work/log" >&2; die "the build of the modules failed"; }
   rm -rf "$cache/$kernel"/built-*
   mv -T "$work" "$built" 2>/dev/null || [[ -d $built ]]

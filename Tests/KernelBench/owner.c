@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * owner: the program that uses a device, as a VMM would. It opens an mtty through the cdev and iommufd, keeps a
- * nonce in its registers, and gives the device to ferryd or collects it from there (ferry_workload.h).
+ * owner: the program that uses a device, as a VMM would. It opens an mtty through the cdev and iommufd, or through its
+ * group and a container, keeps a nonce in its registers, and gives the device to ferryd or collects it from there
+ * (ferry_workload.h).
  *
- *   owner flags DEVICE                  the migration flags, or the name of the errno
- *   owner set DEVICE STATE              open, SET the state with that number, close
- *   owner write DEVICE NONCE            open, write, close
- *   owner read DEVICE                   open, print the nonce, close
- *   owner dup DEVICE NONCE              write, close the first descriptor, print what a duplicate reads
- *   owner hold DEVICE                   open, say so, keep it until killed
- *   owner give SOCKET DEVICE NONCE      open, write, hand over; prints the session
- *   owner collect SOCKET SESSION        take over; prints the nonce
+ *   owner flags DEVICE                     the migration flags, or the name of the errno
+ *   owner set DEVICE STATE                 open, SET the state with that number, close
+ *   owner write DEVICE NONCE               open, write, close
+ *   owner read DEVICE                      open, print the nonce, close
+ *   owner dup DEVICE NONCE                 write, close the first descriptors, print what a duplicate reads
+ *   owner hold DEVICE                      open, say so, keep it until killed
+ *   owner give SOCKET DEVICE NONCE         open, write, hand over; prints the session
+ *   owner collect SOCKET SESSION DEVICE    take over; prints the nonce
+ *   owner collect-1 SOCKET SESSION         ask in version 1 of the protocol; prints the code of the refusal
  *
- * DEVICE is an id of Ferry: mdev-<uuid> or pci-<address>. NONCE is 16 hexadecimal digits.
+ * DEVICE is an id of Ferry: mdev-<uuid> or pci-<address>. NONCE is 16 hexadecimal digits. Devices are opened by their
+ * group where the kernel has no iommufd, or when the environment says OWNER_PATH=group.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -23,6 +26,7 @@
 #include <linux/iommufd.h>
 #include <linux/serial_reg.h>
 #include <linux/vfio.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,22 +39,42 @@
 
 struct device {
     int fd;
-    int iommufd;
+    int second; /* the iommufd, or the container */
+    int group;  /* -1: opened by its cdev */
     uint32_t ioas_id;
 };
 
 /* ---- the device ---- */
 
+static int open_node(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        err(1, "open %s", path);
+    return fd;
+}
+
+/* The kernel's name of a device of Ferry's: an address or a uuid. */
+static const char *kernel_name(const char *id)
+{
+    if (!strncmp(id, "mdev-", 5))
+        return id + 5;
+    if (!strncmp(id, "pci-", 4))
+        return id + 4;
+    errx(2, "not a device id: %s", id);
+}
+
+static void sysfs_path(char *path, size_t size, const char *id, const char *name)
+{
+    const char *bus = id[0] == 'm' ? "mdev" : "pci";
+    if (snprintf(path, size, "/sys/bus/%s/devices/%s/%s", bus, kernel_name(id), name) >= (int)size)
+        errx(2, "not a device id: %s", id);
+}
+
 static int open_cdev(const char *id)
 {
     char directory[256], path[512] = "";
-    if (!strncmp(id, "mdev-", 5))
-        snprintf(directory, sizeof directory, "/sys/bus/mdev/devices/%s/vfio-dev", id + 5);
-    else if (!strncmp(id, "pci-", 4))
-        snprintf(directory, sizeof directory, "/sys/bus/pci/devices/%s/vfio-dev", id + 4);
-    else
-        errx(2, "not a device id: %s", id);
-
+    sysfs_path(directory, sizeof directory, id, "vfio-dev");
     DIR *entries = opendir(directory);
     if (!entries)
         err(1, "%s", directory);
@@ -58,30 +82,62 @@ static int open_cdev(const char *id)
         if (!strncmp(e->d_name, "vfio", 4))
             snprintf(path, sizeof path, "/dev/vfio/devices/%s", e->d_name);
     closedir(entries);
-
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        err(1, "open %s", path);
-    return fd;
+    return open_node(path);
 }
 
-static struct device open_device(const char *id)
+static struct device open_by_cdev(const char *id)
 {
-    struct device device = {.fd = open_cdev(id), .iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC)};
-    if (device.iommufd < 0)
-        err(1, "open /dev/iommu");
-
-    struct vfio_device_bind_iommufd bind = {.argsz = sizeof bind, .iommufd = device.iommufd};
+    struct device device = {.fd = open_cdev(id), .second = open_node("/dev/iommu"), .group = -1};
+    struct vfio_device_bind_iommufd bind = {.argsz = sizeof bind, .iommufd = device.second};
     if (ioctl(device.fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
         err(1, "BIND_IOMMUFD");
     struct iommu_ioas_alloc alloc = {.size = sizeof alloc};
-    if (ioctl(device.iommufd, IOMMU_IOAS_ALLOC, &alloc))
+    if (ioctl(device.second, IOMMU_IOAS_ALLOC, &alloc))
         err(1, "IOAS_ALLOC");
     device.ioas_id = alloc.out_ioas_id;
     struct vfio_device_attach_iommufd_pt attach = {.argsz = sizeof attach, .pt_id = alloc.out_ioas_id};
     if (ioctl(device.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach))
         err(1, "ATTACH_IOMMUFD_PT");
     return device;
+}
+
+static int device_of_group(int group, const char *id)
+{
+    int fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, kernel_name(id));
+    if (fd < 0)
+        err(1, "GROUP_GET_DEVICE_FD %s", id);
+    return fd;
+}
+
+static struct device open_by_group(const char *id)
+{
+    char link[256], target[256], path[64];
+    sysfs_path(link, sizeof link, id, "iommu_group");
+    ssize_t length = readlink(link, target, sizeof target - 1);
+    if (length < 0)
+        err(1, "%s", link);
+    target[length] = 0;
+    snprintf(path, sizeof path, "/dev/vfio/%.20s", strrchr(target, '/') + 1);
+
+    struct device device = {.second = open_node("/dev/vfio/vfio"), .group = open_node(path)};
+    struct vfio_group_status status = {.argsz = sizeof status};
+    if (ioctl(device.group, VFIO_GROUP_GET_STATUS, &status))
+        err(1, "GROUP_GET_STATUS");
+    if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
+        errx(1, "the group of %s is not viable", id);
+    if (ioctl(device.group, VFIO_GROUP_SET_CONTAINER, &device.second))
+        err(1, "GROUP_SET_CONTAINER");
+    if (ioctl(device.second, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+        err(1, "SET_IOMMU");
+    device.fd = device_of_group(device.group, id);
+    return device;
+}
+
+static struct device open_device(const char *id)
+{
+    const char *path = getenv("OWNER_PATH");
+    bool by_group = path ? !strcmp(path, "group") : access("/dev/iommu", F_OK) != 0;
+    return by_group ? open_by_group(id) : open_by_cdev(id);
 }
 
 static void print_flags(int fd)
@@ -173,44 +229,61 @@ static int connect_to(const char *path)
     return fd;
 }
 
-/* Sends a request, with two descriptors if `device` is given; returns the reply, with two in `received` if asked. */
-static struct ferry_workload_reply call(int socket, struct ferry_workload_request *request,
-                                        const struct device *device, int received[2])
+static void send_request(int socket, struct ferry_workload_request *request, const struct device *device)
 {
     union { char bytes[CMSG_SPACE(2 * sizeof(int))]; struct cmsghdr align; } control = {0};
-    struct iovec part = {.iov_base = request, .iov_len = sizeof *request};
+    size_t size = request->version == 1 ? FERRY_WORKLOAD_REQUEST_SIZE_1 : sizeof *request;
+    struct iovec part = {.iov_base = request, .iov_len = size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    request->magic = FERRY_WORKLOAD_MAGIC;
-    request->version = FERRY_WORKLOAD_VERSION;
     if (device) {
+        int first = device->group < 0 ? device->fd : device->group;
         message.msg_control = control.bytes;
         message.msg_controllen = sizeof control.bytes;
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
         header->cmsg_len = CMSG_LEN(2 * sizeof(int));
-        memcpy(CMSG_DATA(header), (int[2]){device->fd, device->iommufd}, 2 * sizeof(int));
+        memcpy(CMSG_DATA(header), (int[2]){first, device->second}, 2 * sizeof(int));
     }
-    if (sendmsg(socket, &message, MSG_NOSIGNAL) != sizeof *request)
+    if (sendmsg(socket, &message, MSG_NOSIGNAL) != (ssize_t)size)
         err(1, "sendmsg");
+}
+
+/* Makes a call, with the descriptors of `device` if it is given; returns the reply, with two in `received` if asked. */
+static struct ferry_workload_reply call(int socket, struct ferry_workload_request *request,
+                                        const struct device *device, int received[2])
+{
+    union { char bytes[CMSG_SPACE(2 * sizeof(int))]; struct cmsghdr align; } control = {0};
+    request->magic = FERRY_WORKLOAD_MAGIC;
+    if (!request->version)
+        request->version = FERRY_WORKLOAD_VERSION;
+    send_request(socket, request, device);
 
     struct ferry_workload_reply reply = {0};
-    part = (struct iovec){.iov_base = &reply, .iov_len = sizeof reply};
-    message = (struct msghdr){.msg_iov = &part, .msg_iovlen = 1,
-                              .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    size_t size = request->version == 1 ? FERRY_WORKLOAD_REPLY_SIZE_1 : sizeof reply;
+    struct iovec part = {.iov_base = &reply, .iov_len = sizeof reply};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1,
+                             .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     ssize_t length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (length < 0)
         err(1, "recvmsg");
-    if (length != sizeof reply || reply.magic != FERRY_WORKLOAD_MAGIC)
-        errx(1, "not a reply: %zd bytes, magic %08x", length, reply.magic);
-    if (reply.status != FERRY_WORKLOAD_OK)
-        errx(1, "refused: status %u, %s: %s", reply.status, reply.code, reply.detail);
-    if (received) {
+    if (length != (ssize_t)size || reply.magic != FERRY_WORKLOAD_MAGIC || reply.version != request->version)
+        errx(1, "not a reply: %zd bytes, magic %08x, version %u", length, reply.magic, reply.version);
+    if (received && reply.status == FERRY_WORKLOAD_OK) {
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(2 * sizeof(int)))
             errx(1, "the reply carries no two descriptors");
         memcpy(received, CMSG_DATA(header), 2 * sizeof(int));
     }
+    return reply;
+}
+
+static struct ferry_workload_reply call_ok(int socket, struct ferry_workload_request *request,
+                                           const struct device *device, int received[2])
+{
+    struct ferry_workload_reply reply = call(socket, request, device, received);
+    if (reply.status != FERRY_WORKLOAD_OK)
+        errx(1, "refused: status %u, %s: %s", reply.status, reply.code, reply.detail);
     return reply;
 }
 
@@ -225,22 +298,35 @@ static void give(const char *socket, const char *id, const char *nonce)
 {
     struct device device = open_device(id);
     write_nonce(device.fd, nonce);
-    struct ferry_workload_request request = {.call = FERRY_WORKLOAD_ADOPT, .page_table_id = device.ioas_id};
+    struct ferry_workload_request request = {.call = FERRY_WORKLOAD_ADOPT, .page_table_id = device.ioas_id,
+                                             .path = device.group < 0 ? FERRY_WORKLOAD_CDEV : FERRY_WORKLOAD_GROUP};
     copy_name(request.device, sizeof request.device, id);
-    struct ferry_workload_reply reply = call(connect_to(socket), &request, &device, NULL);
+    struct ferry_workload_reply reply = call_ok(connect_to(socket), &request, &device, NULL);
     printf("%s\n", reply.session);
 }
 
-static void collect(const char *socket_path, const char *session)
+static void collect(const char *socket_path, const char *session, const char *id)
 {
     int socket = connect_to(socket_path), received[2];
     struct ferry_workload_request request = {.call = FERRY_WORKLOAD_COLLECT};
     copy_name(request.session, sizeof request.session, session);
-    call(socket, &request, NULL, received);
+    struct ferry_workload_reply reply = call_ok(socket, &request, NULL, received);
+    /* Before ferryd lets go: else this would be a first open, and the content gone. */
+    int fd = reply.path == FERRY_WORKLOAD_GROUP ? device_of_group(received[0], id) : received[0];
     request.call = FERRY_WORKLOAD_CONFIRM;
-    call(socket, &request, NULL, NULL);
+    call_ok(socket, &request, NULL, NULL);
     /* Only now is this process the only holder: what it reads survived ferryd's letting go. */
-    print_nonce(received[0]);
+    print_nonce(fd);
+}
+
+static void collect_by_version_1(const char *socket_path, const char *session)
+{
+    struct ferry_workload_request request = {.version = 1, .call = FERRY_WORKLOAD_COLLECT};
+    copy_name(request.session, sizeof request.session, session);
+    struct ferry_workload_reply reply = call(connect_to(socket_path), &request, NULL, NULL);
+    if (reply.status != FERRY_WORKLOAD_REFUSED)
+        errx(1, "status %u", reply.status);
+    printf("%s\n", reply.code);
 }
 
 int main(int argc, char **argv)
@@ -260,7 +346,9 @@ int main(int argc, char **argv)
         write_nonce(device.fd, argv[3]);
         int duplicate = dup(device.fd);
         close(device.fd);
-        close(device.iommufd);
+        close(device.second);
+        if (device.group >= 0)
+            close(device.group);
         print_nonce(duplicate);
     } else if (!strcmp(command, "hold") && argc == 3) {
         open_device(argv[2]);
@@ -269,10 +357,12 @@ int main(int argc, char **argv)
             pause();
     } else if (!strcmp(command, "give") && argc == 5) {
         give(argv[2], argv[3], argv[4]);
-    } else if (!strcmp(command, "collect") && argc == 4) {
-        collect(argv[2], argv[3]);
+    } else if (!strcmp(command, "collect") && argc == 5) {
+        collect(argv[2], argv[3], argv[4]);
+    } else if (!strcmp(command, "collect-1") && argc == 4) {
+        collect_by_version_1(argv[2], argv[3]);
     } else {
-        errx(2, "usage: owner flags|set|write|read|dup|hold|give|collect ...");
+        errx(2, "usage: owner flags|set|write|read|dup|hold|give|collect|collect-1 ...");
     }
     return 0;
 }

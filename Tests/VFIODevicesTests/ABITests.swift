@@ -23,6 +23,21 @@ struct ABITests {
         #expect(CVFIO_MIG_GET_PRECOPY_INFO == 0x3b79)
     }
 
+    @Test("container and group ioctls have the kernel's numbers")
+    func groupNumbers() {
+        #expect(CVFIO_GET_API_VERSION == 0x3b64)
+        #expect(CVFIO_CHECK_EXTENSION == 0x3b65)
+        #expect(CVFIO_SET_IOMMU == 0x3b66)
+        #expect(CVFIO_GROUP_GET_STATUS == 0x3b67)
+        #expect(CVFIO_GROUP_SET_CONTAINER == 0x3b68)
+        #expect(CVFIO_GROUP_UNSET_CONTAINER == 0x3b69)
+        #expect(CVFIO_GROUP_GET_DEVICE_FD == 0x3b6a)
+        #expect(CVFIO_API_VERSION == 0)
+        #expect(CVFIO_TYPE1v2_IOMMU == 3)
+        #expect(CVFIO_GROUP_FLAGS_VIABLE == 1)
+        #expect(CVFIO_GROUP_FLAGS_CONTAINER_SET == 2)
+    }
+
     @Test("iommufd ioctls have the kernel's numbers")
     func iommuNumbers() {
         #expect(CVFIO_IOMMU_DESTROY == 0x3b80)
@@ -47,6 +62,7 @@ struct ABITests {
 
     @Test("argsz is the size the kernel expects")
     func sizes() {
+        #expect(byteCount(of: cvfio_group_status()) == 8)
         #expect(byteCount(of: cvfio_device_info()) == 24)
         #expect(byteCount(of: cvfio_irq_info()) == 16)
         #expect(byteCount(of: cvfio_irq_set_eventfd()) == 24)

@@ -23,9 +23,15 @@ struct DescriptorTests {
         _ iommufd: consuming FileDescriptor,
         iommu: DeviceNumber? = zero
     ) throws -> Problem? {
-        let check = DescriptorCheck(device: try id("mdev-1"), cdev: Self.null, iommu: iommu)
+        let check = DescriptorCheck(
+            device: try id("mdev-1"),
+            cdev: Self.null,
+            iommu: iommu,
+            group: nil,
+            container: nil
+        )
         do {
-            _ = try check.files(
+            _ = try check.checked(
                 DeviceDescriptors(device: device, iommufd: iommufd, pageTableID: 1)
             )
             return nil
@@ -82,8 +88,7 @@ struct DescriptorTests {
     private func session(of path: String = "/dev/null") throws -> KernelSession {
         let files = KernelSession.Files(
             device: DeviceFile(try open(path)),
-            iommu: IOMMUFile(try open("/dev/zero")),
-            pageTableID: 7
+            space: .iommufd(IOMMUFile(try open("/dev/zero")), pageTableID: 7)
         )
         return KernelSession(
             try id("mdev-1"),
@@ -151,10 +156,10 @@ struct DescriptorTests {
             Issue.record("no descriptors")
             return
         }
-        #expect(try duplicates.device.identity() == .characterDevice(Self.null))
-        #expect(try duplicates.iommufd.identity() == .characterDevice(Self.zero))
-        #expect(duplicates.pageTableID == 7)
-        #expect(fcntl(duplicates.device.raw, F_GETFD) & FD_CLOEXEC != 0)
+        #expect(try duplicates.first.identity() == .characterDevice(Self.null))
+        #expect(try duplicates.second.identity() == .characterDevice(Self.zero))
+        #expect(duplicates.path == .cdev(pageTableID: 7))
+        #expect(fcntl(duplicates.first.raw, F_GETFD) & FD_CLOEXEC != 0)
     }
 
     @Test("a stream reads and writes its file, and answers ENODEV once closed")

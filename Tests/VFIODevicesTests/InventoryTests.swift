@@ -162,4 +162,33 @@ struct InventoryTests {
         try tree.file("sys/devices/0000:41:00.3/numa_node", "1")
         #expect(try inventory(tree).devices().map(\.record.numaNode) == [1])
     }
+
+    @Test("groups and containers have the numbers of their nodes")
+    func groupNumbers() throws {
+        let tree = try SysfsTree(captured: "x86")
+        let inventory = try inventory(tree)
+        let device = try #require(inventory.device(id("pci-0000:01:00.1")))
+        #expect(inventory.groupNumber(of: device) == nil)
+        #expect(inventory.containerNumber() == nil)
+        try tree.file("sys/devices/virtual/vfio/11/dev", "243:1")
+        try tree.file("sys/devices/virtual/misc/vfio/dev", "10:196")
+        try tree.link("sys/class/misc/vfio", "../../devices/virtual/misc/vfio")
+        #expect(inventory.groupNumber(of: device) == DeviceNumber(major: 243, minor: 1))
+        #expect(inventory.containerNumber() == DeviceNumber(major: 10, minor: 196))
+    }
+
+    @Test("only the name of its node tells that a device is used without an IOMMU")
+    func withoutIOMMU() throws {
+        let tree = try SysfsTree()
+        try tree.device("0000:05:00.0", bus: "pci", driver: "vfio-pci", group: "5")
+        try tree.device("0000:06:00.0", bus: "pci", driver: "vfio-pci", group: "6")
+        for group in ["5", "6"] {
+            try tree.file("sys/kernel/iommu_groups/\(group)/name", "vfio-noiommu")
+        }
+        try tree.directory("sys/class/vfio/noiommu-5")
+        try tree.directory("sys/class/vfio/6")
+        let devices = try inventory(tree).devices()
+        #expect(devices.map(\.isWithoutIOMMU) == [true, false])
+        #expect(devices.map(\.record.groupPath) == ["/dev/vfio/noiommu-5", "/dev/vfio/6"])
+    }
 }

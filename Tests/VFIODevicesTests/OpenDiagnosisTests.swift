@@ -48,6 +48,17 @@ struct OpenDiagnosisTests {
             Row(.attach, .busy, .deviceBusy), Row(.attach, .invalid, .deviceFailed),
             Row(.information, .io, .deviceFailed), Row(.migration, .notConnected, .deviceFailed),
             Row(.migration, .noDevice, .deviceGone),
+            Row(.openContainer, .noEntry, .deviceFailed),
+            Row(.openContainer, .noDevice, .deviceFailed),
+            Row(.openContainer, .access, .permissionDenied),
+            Row(.openGroup, .noEntry, .deviceGone), Row(.openGroup, .noDevice, .deviceGone),
+            Row(.openGroup, .busy, .deviceBusy), Row(.openGroup, .perm, .permissionDenied),
+            Row(.groupStatus, .noDevice, .deviceGone),
+            Row(.setContainer, .perm, .permissionDenied), Row(.setContainer, .busy, .deviceBusy),
+            Row(.setContainer, .invalid, .deviceFailed),
+            Row(.setIOMMU, .noDevice, .deviceFailed), Row(.setIOMMU, .perm, .permissionDenied),
+            Row(.deviceFile, .noDevice, .deviceGone), Row(.deviceFile, .again, .deviceBusy),
+            Row(.deviceFile, .access, .permissionDenied),
         ]
     )
     func table(row: Row) throws {
@@ -100,6 +111,40 @@ struct OpenDiagnosisTests {
     func joining(errno: Errno) throws {
         let problem = try problem(.attach, errno, OpenSurroundings(isJoining: true))
         #expect(problem.code == .incompatible)
+    }
+
+    @Test(
+        "a group that cannot join another's container is incompatible",
+        arguments: [Errno.invalid, .noDevice, .addressInUse]
+    )
+    func joiningGroup(errno: Errno) throws {
+        let problem = try problem(.setContainer, errno, OpenSurroundings(isJoining: true))
+        #expect(problem.code == .incompatible)
+    }
+
+    @Test("an open group names who has it, or a device of it, and each of them once")
+    func groupHolders() throws {
+        let other = Problem.Holder(pid: 4712, command: "other", uid: 0)
+        let around = OpenSurroundings(
+            holders: [Self.holder],
+            siblingHolders: [Self.holder, other]
+        )
+        let problem = try problem(.openGroup, .busy, around)
+        #expect(problem.facts.holders == [Self.holder, other])
+        let own = try self.problem(.openGroup, .busy, OpenSurroundings(isHeldByOurselves: true))
+        #expect(own.detail.contains("ferryd itself"))
+    }
+
+    @Test("a group that is not viable names the sibling, with device and call")
+    func notViable() throws {
+        let problem = OpenDiagnosis.notViable(
+            try id("pci-0000:41:00.3"),
+            OpenSurroundings(blockingSiblings: ["0000:41:00.0 (mlx5_core)"])
+        )
+        #expect(problem.code == .deviceBusy)
+        #expect(problem.facts.reasons == ["0000:41:00.0 (mlx5_core)"])
+        #expect(problem.facts.device?.text == "pci-0000:41:00.3")
+        #expect(problem.facts.operation == "VFIO_GROUP_GET_STATUS")
     }
 
     @Test("a contended lock says when to try again")

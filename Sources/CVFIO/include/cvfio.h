@@ -10,6 +10,14 @@
 #include <stdint.h>
 
 /* _IO(';', 100 + n) as literals, because Swift does not import _IO. No size, no direction bits. */
+#define CVFIO_GET_API_VERSION 0x3b64UL /* on a container; the answer is CVFIO_API_VERSION */
+#define CVFIO_CHECK_EXTENSION 0x3b65UL /* the argument is the number itself, no pointer */
+#define CVFIO_SET_IOMMU 0x3b66UL       /* the argument is the number itself, no pointer */
+#define CVFIO_GROUP_GET_STATUS 0x3b67UL
+#define CVFIO_GROUP_SET_CONTAINER 0x3b68UL /* int32_t *: the container's descriptor */
+#define CVFIO_GROUP_UNSET_CONTAINER 0x3b69UL
+#define CVFIO_GROUP_GET_DEVICE_FD 0x3b6aUL /* const char *: the device's name */
+
 #define CVFIO_DEVICE_GET_INFO 0x3b6bUL
 #define CVFIO_DEVICE_GET_REGION_INFO 0x3b6cUL
 #define CVFIO_DEVICE_GET_IRQ_INFO 0x3b6dUL
@@ -29,6 +37,19 @@
 #define CVFIO_IOMMU_HWPT_ALLOC 0x3b89UL
 #define CVFIO_IOMMU_HWPT_SET_DIRTY_TRACKING 0x3b8bUL
 #define CVFIO_IOMMU_HWPT_GET_DIRTY_BITMAP 0x3b8cUL
+
+/* ---- containers and groups ---- */
+
+#define CVFIO_API_VERSION 0
+#define CVFIO_TYPE1v2_IOMMU 3
+
+#define CVFIO_GROUP_FLAGS_VIABLE 0x1U
+#define CVFIO_GROUP_FLAGS_CONTAINER_SET 0x2U
+
+struct cvfio_group_status {
+    uint32_t argsz;
+    uint32_t flags;
+};
 
 /* ---- the device ---- */
 

@@ -1,8 +1,9 @@
 """ferryd killed while it holds devices: what it says when it is back."""
 
-from devices import kernel_state, mttys, new_nonce, owner
+from devices import mttys, new_nonce, owner
 from ferry import TERMINAL, Ferryd, migrate
 from harness import check, expect, expect_equal
+from kernellog import kernel_state
 
 
 @check("After kill -9 and a restart ferryd says that the content it held is lost, and it is")

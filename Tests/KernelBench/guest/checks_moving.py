@@ -1,9 +1,9 @@
 """State that moves: save, restore, migrate, cancel. Each check starts from fresh devices and a fresh daemon."""
 
-from devices import kernel_state, mttys, new_nonce, owner
+from devices import mttys, new_nonce, owner
 from ferry import Ferryd, migrate, restore, save
 from harness import check, expect, expect_equal
-from kernellog import MAY_ACT, KernelLog
+from kernellog import MAY_ACT, KernelLog, kernel_state
 
 
 def expect_never_both_able_to_act(log, source, target):
@@ -115,3 +115,51 @@ def _():
         ferry.post(f"/v1/jobs/{job['id']}/switchover").require(200, 202)
         expect_equal(ferry.finish(job)["state"], "succeeded", "state of the job")
         expect_equal(ferry.collect(arrived), nonce, "nonce in the target")
+
+
+@check("A nonce migrates to a target that joined the address space of its source")
+def _():
+    with mttys(2) as (source, target), Ferryd() as ferry:
+        nonce = new_nonce()
+        left = ferry.adopt(source, nonce)
+        arrived = ferry.open(target, joins=left)
+        ferry.succeed(migrate(source, target))
+        expect_equal(ferry.content(left), "empty", "content of the source")
+        expect_equal(kernel_state(target), "RUNNING", "state of the target by the kernel")
+        expect_equal(ferry.collect(arrived), nonce, "nonce in the target")
+        expect_equal(owner("read", source), "0" * 16, "registers of the source")
+
+
+@check("A cancel leaves the source running beside a target that had joined its address space")
+def _():
+    with mttys(2) as (source, target), Ferryd() as ferry:
+        nonce = new_nonce()
+        stays = ferry.adopt(source, nonce)
+        ferry.open(target, joins=stays)
+        job = ferry.submit(migrate(source, target, switchover={"mode": "manual"}))
+        job = ferry.job_when(job, lambda j: j.get("phase") == "awaiting_switchover", "awaited its switchover")
+        ferry.post(f"/v1/jobs/{job['id']}/cancel").require(200, 202)
+        job = ferry.finish(job)
+        expect_equal(job["state"], "cancelled", "state of the job")
+        expect_equal(job["warnings"], [], "warnings of the way back")
+        expect_equal(ferry.collect(stays), nonce, "nonce in the source")
+        expect_equal(owner("read", target), "0" * 16, "registers of the target")
+
+
+@check("A device handed in by its group is moved by its group, though the kernel has iommufd", only="cdev")
+def _():
+    with mttys(2) as (source, target), Ferryd() as ferry:
+        nonce = new_nonce()
+        left = ferry.adopt(source, nonce, by="group")
+        arrived = ferry.open(target, joins=left)
+        ferry.succeed(migrate(source, target))
+        expect_equal(ferry.collect(arrived), nonce, "nonce in the target")
+
+
+@check("A program that knows version 1 of the protocol is refused a device that was opened by its group", only="group")
+def _():
+    with mttys(1) as (device,), Ferryd() as ferry:
+        nonce = new_nonce()
+        session = ferry.adopt(device, nonce)
+        expect_equal(owner("collect-1", ferry.workload_socket, session), "incompatible", "code of the refusal")
+        expect_equal(ferry.collect(session), nonce, "nonce collected by version 2")

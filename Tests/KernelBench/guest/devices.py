@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import uuid
 
-from harness import SHARE, Failed, wait_until
+from harness import SHARE, Failed, path, wait_until
 
 MTTY_TYPE = "/sys/class/mdev_bus/mtty/mdev_supported_types/mtty-2"
 MDEVS = "/sys/bus/mdev/devices"
@@ -29,8 +29,9 @@ def create_mtty():
     """A fresh two-port mtty; returns its id in Ferry."""
     name = str(uuid.uuid4())
     write(f"{MTTY_TYPE}/create", name)
-    wait_until(lambda: os.path.exists(cdev_directory(f"mdev-{name}")), "the new mdev's cdev")
-    return f"mdev-{name}"
+    device = f"mdev-{name}"
+    wait_until(lambda: os.path.exists(node(device)), "the new mdev's node")
+    return device
 
 
 @contextlib.contextmanager
@@ -44,16 +45,24 @@ def mttys(count):
             write(f"{MDEVS}/{device.removeprefix('mdev-')}/remove", "1")
 
 
-def cdev_directory(device):
+def directory(device):
     kind, name = device.split("-", 1)
-    return f"{MDEVS}/{name}/vfio-dev" if kind == "mdev" else f"{PCI}/devices/{name}/vfio-dev"
+    return f"{MDEVS if kind == 'mdev' else PCI + '/devices'}/{name}"
 
 
-def kernel_state(device):
-    """The migration state as debugfs tells it, without opening the device and without asking ferryd."""
-    name = device.split("-", 1)[1]
-    with open(f"/sys/kernel/debug/vfio/{name}/migration/state", encoding="ascii") as file:
-        return file.read().strip()
+def group(device):
+    """The number of the device's IOMMU group; "" while it has none."""
+    link = f"{directory(device)}/iommu_group"
+    return os.path.basename(os.readlink(link)) if os.path.islink(link) else ""
+
+
+def node(device):
+    """What this guest's path opens: the device's character device, or its group; "" while there is none."""
+    if path() == "group":
+        return f"/dev/vfio/{group(device)}" if group(device) else ""
+    cdevs = f"{directory(device)}/vfio-dev"
+    names = os.listdir(cdevs) if os.path.isdir(cdevs) else []
+    return f"/dev/vfio/devices/{names[0]}" if names else ""
 
 
 @functools.cache
@@ -71,12 +80,14 @@ def virtual_functions():
 def bind_to_vfio(address):
     write(f"{PCI}/devices/{address}/driver_override", "vfio-pci")
     write(f"{PCI}/drivers_probe", address)
-    wait_until(lambda: os.path.exists(cdev_directory(f"pci-{address}")), f"the cdev of {address}")
+    wait_until(lambda: os.path.exists(node(f"pci-{address}")), f"the node of {address}")
 
 
-def owner(*arguments):
-    """Runs the owner program to its end; returns what it printed."""
-    done = subprocess.run([OWNER, *arguments], capture_output=True, text=True, timeout=60, check=False)
+def owner(*arguments, by=None):
+    """Runs the owner program to its end, on the path `by` or the guest's own; returns what it printed."""
+    environment = {**os.environ, "OWNER_PATH": by or path()}
+    done = subprocess.run([OWNER, *arguments], capture_output=True, text=True, timeout=60, check=False,
+                          env=environment)
     if done.returncode != 0:
         raise Failed(f"owner {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout.strip()

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 
+import service_manager
 from devices import owner
 from harness import Failed, expect, expect_equal, open_log, settings
 
@@ -48,23 +49,32 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Ferryd:
-    """A daemon with a state directory of its own; killed, without a word, at the end of the block."""
+    """A daemon with a state directory of its own; killed, without a word, at the end of the block.
 
-    def __init__(self):
+    With `kept` a service manager starts it, and keeps the files of its sessions for the next start.
+    """
+
+    def __init__(self, kept=False):
         self.number = next(_numbers)
         self.directory = f"/run/ferry-{self.number}"  # a tmpfs: short enough for a socket's path
         self.state = f"{self.directory}/state"
         self._socket = f"{self.directory}/api.sock"
         self._port = None
         self._process = None
+        self._kept = kept
+        self.manager = None
 
     def __enter__(self):
         os.makedirs(self.state, mode=0o700)
+        if self._kept:
+            self.manager = service_manager.ServiceManager(f"{self.directory}/notify")
         self.start()
         return self
 
     def __exit__(self, *_):
         self.kill()
+        if self.manager:
+            self.manager.close()
         shutil.rmtree(self.directory)
 
     def start(self):
@@ -72,10 +82,13 @@ class Ferryd:
         arguments = [f"{settings()['bin_dir']}/ferryd", "--state-directory", self.state,
                      "--listen", f"unix:{self._socket}", "--listen", "tcp:127.0.0.1:0", "--allow-anonymous-loopback"]
         with open_log(f"ferryd-{self.number}.log") as log:
-            self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, text=True)
+            if self.manager:
+                self._process = self.manager.launch(arguments, dict(os.environ), log)
+            else:
+                self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log)
         addresses = []
         while len(addresses) < 2:
-            line = self._process.stdout.readline()
+            line = self._process.stdout.readline().decode()
             expect(line, f"ferryd ended before it served: {self._process.poll()}")
             addresses += re.findall(r"^listening (\S+)", line)
         self._port = int(next(a for a in addresses if a.startswith("tcp:")).rpartition(":")[2])
@@ -110,17 +123,19 @@ class Ferryd:
     def workload_socket(self):
         return f"{self.state}/workload.sock"
 
-    def adopt(self, device, nonce):
+    def adopt(self, device, nonce, by=None):
         """An owner writes the nonce into the device and hands it over; returns the session's id."""
-        return owner("give", self.workload_socket, device, nonce)
+        return owner("give", self.workload_socket, device, nonce, by=by)
 
     def collect(self, session):
         """An owner takes the device back; returns the nonce it reads."""
-        return owner("collect", self.workload_socket, session)
+        device = self.get(f"/v1/sessions/{session}")["device"]
+        return owner("collect", self.workload_socket, session, device)
 
-    def open(self, device):
-        """ferryd opens the device itself; returns the session's id."""
-        return self.post("/v1/sessions", {"device": device}).require(201)["id"]
+    def open(self, device, joins=None):
+        """ferryd opens the device itself, in another session's address space or one of its own; the session's id."""
+        body = {"device": device} if joins is None else {"device": device, "joins": joins}
+        return self.post("/v1/sessions", body).require(201)["id"]
 
     def content(self, session):
         return self.get(f"/v1/sessions/{session}")["content"]
@@ -161,6 +176,23 @@ def restore(image, target):
 
 def migrate(source, target, **more):
     return {"kind": "migrate", "devices": [{"source": source, "target": target}], **more}
+
+
+def save_set(sources):
+    return {"kind": "save", "devices": [{"source": source} for source in sources]}
+
+
+def restore_set(image, sources, targets):
+    """The members of the image that were saved of `sources`, each to its target."""
+    return {"kind": "restore", "image": image, "accept_copy": True, "devices": _pairs(sources, targets)}
+
+
+def migrate_set(sources, targets, **more):
+    return {"kind": "migrate", "devices": _pairs(sources, targets), **more}
+
+
+def _pairs(sources, targets):
+    return [{"source": source, "target": target} for source, target in zip(sources, targets)]
 
 
 def one(items, what):

@@ -15,11 +15,12 @@ class Failed(AssertionError):
     """What a check found wrong, in words."""
 
 
-def check(sentence):
-    """Registers a function as a row of the table, or as several if it yields them."""
+def check(sentence, only=None):
+    """Registers a function as a row of the table, or as several if it yields them; on one path alone with `only`."""
     def register(function):
-        group = function.__module__.removeprefix("checks_")
-        _checks.append((group, sentence, function))
+        if only in (None, path()):
+            group = function.__module__.removeprefix("checks_")
+            _checks.append((group, sentence, function))
         return function
     return register
 
@@ -57,14 +58,20 @@ def settings():
         return json.load(file)
 
 
+def path():
+    """How this guest's devices are opened: "cdev" (and iommufd) or "group" (and container)."""
+    return settings()["path"]
+
+
 class Table:
-    """Rows go to the console as they come, and to a file that decides the result."""
+    """Rows go to the console as they come, and to a file that decides the result. Each begins with the guest's path."""
 
     def __init__(self):
         self._file = open(f"{SHARE}/results", "w", encoding="utf-8")
 
     def row(self, good, seconds, sentence, why=""):
         word = "ok" if good else "not ok"
+        sentence = f"{path()}: {sentence}"
         print(f"{word:<7}{seconds:6.2f} s  {sentence}", flush=True)
         if why:
             print("".join(f"                 {line}\n" for line in why.splitlines()), end="", flush=True)
