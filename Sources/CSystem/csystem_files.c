@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <linux/openat2.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -52,6 +53,13 @@ int ferry_identity_of_path(const char *path, struct ferry_file_identity *identit
 {
     struct stat status;
     return identify(stat(path, &status), &status, identity);
+}
+
+int ferry_same_open_file(int fd, int other)
+{
+    pid_t self = getpid();
+    long order = syscall(SYS_kcmp, self, self, KCMP_FILE, (unsigned long)fd, (unsigned long)other);
+    return order < 0 ? -errno : order == 0;
 }
 
 int ferry_event(void)

@@ -67,6 +67,8 @@ final class ActiveJob: Sendable {
     var generation: UInt64 { state.withLock { $0.job.generation } }
     private var isEnded: Bool { state.withLock { $0.job.state.isTerminal } }
     var isDecided: Bool { state.withLock { $0.machine.isDecided } }
+    var isUnbegun: Bool { state.withLock { $0.machine.isUnbegun } }
+    var isOnWayBack: Bool { state.withLock { $0.machine.isOnWayBack } }
     var interruption: Problem? { state.withLock { $0.interruption } }
     /// Whether it goes, or went, back.
     var isCalledOff: Bool {

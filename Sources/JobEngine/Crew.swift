@@ -4,6 +4,8 @@ internal import Synchronization
 /// The workers of one job, one for each device of its set, on which its steps run side by side.
 struct Crew: Sendable {
     /// In the order of the members; the runner itself works on the first one's.
+    ///
+    /// Fewer than members only when a job of a daemon with more workers goes on.
     let queues: [DispatchQueue]
 
     /// Does something for each member on that member's worker, and waits for all of them: the
@@ -17,15 +19,17 @@ struct Crew: Sendable {
         guard members.count > 1 else { return members.map { MemberOutcome($0, body($0)) } }
         let results = Results<Result>(count: members.count)
         let group = DispatchGroup()
-        for (place, member) in members.enumerated().dropFirst() {
+        // The first one's worker is either this very thread or has nothing else to do, and what
+        // shares the worker of this thread has to be done by it.
+        let own = members.indices.filter { $0 == 0 || members[$0].number % queues.count == 0 }
+        for (place, member) in members.enumerated() where !own.contains(place) {
             group.enter()
-            queues[member.number].async {
+            queues[member.number % queues.count].async {
                 results.put(body(member), at: place)
                 group.leave()
             }
         }
-        // The first one's worker is either this very thread or has nothing else to do.
-        results.put(body(members[0]), at: 0)
+        for place in own { results.put(body(members[place]), at: place) }
         group.wait()
         return results.all.enumerated().compactMap { place, result in
             result.map { MemberOutcome(members[place], $0) }

@@ -44,6 +44,15 @@ final class DeviceLocks: Sendable {
         }
     }
 
+    /// The same for all of the devices or none; false when `holder` has not all of them.
+    func passAll(_ devices: [DeviceID], from holder: Holder, to next: Holder) -> Bool {
+        holders.withLock { holders in
+            guard devices.allSatisfy({ holders[$0] == holder }) else { return false }
+            for device in devices { holders[device] = next }
+            return true
+        }
+    }
+
     /// Does something that needs a device to itself.
     func holding<Result>(
         _ device: DeviceID,

@@ -12,14 +12,14 @@ extension Engine {
     /// Locks a session for the program that collects it.
     ///
     /// A device that was stopped for an image is not given out: its user would run the content
-    /// beside what is made of the image.
+    /// beside what is made of the image. Nor is one whose job was resolved to nobody.
     func beginCollection(of id: SessionID) throws(Problem) -> Collection {
         guard let session = sessionTable.open(id) else { throw Self.missing(id) }
         try locks.acquire([session.device.device], for: Collection.lock)
         let collection = Collection(session: session)
-        guard let image = session.record.stoppedImage else { return collection }
+        guard let bar = session.bar else { return collection }
         abandon(collection)
-        throw session.stopped(for: image)
+        throw bar
     }
 
     /// The descriptors to send, and the page table the device is attached to.

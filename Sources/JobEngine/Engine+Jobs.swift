@@ -177,6 +177,7 @@ extension Engine {
         job.image = admitted.members.image?.id
         job.devices = admitted.members.sessions.map { side, _, session in
             var device = JobDevice(device: session.device.device, side: side)
+            device.session = session.record.id
             device.content = session.record.content
             return device
         }
@@ -222,7 +223,13 @@ extension Engine {
 
     /// Lets a stored job run when there is a free worker for each of its devices.
     func start(_ job: ActiveJob, _ members: JobMembers) {
-        workers.lease(max(1, members.all.count), for: job.id) { lease in
+        // What was begun before has to be brought to its end.
+        let isWithdrawable = job.isUnbegun
+        workers.lease(
+            max(1, members.all.count),
+            for: job.id,
+            isWithdrawable: isWithdrawable
+        ) { lease in
             guard let lease else { return self.endUnbegun(job, members) }
             lease.crew.queues[0].async {
                 self.run(job, members, lease.crew)

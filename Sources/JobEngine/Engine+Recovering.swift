@@ -8,15 +8,15 @@ extension Engine {
     ///
     /// Called once, before anything else can be asked for.
     func takeUp(_ recovery: Recovery) {
+        for session in recovery.revived { sessionTable.insert(session) }
+        // Before anybody can ask for a device: the locks of the last daemon's jobs.
+        for job in recovery.unresolved { lockOwn(job, .indeterminate(job.id)) }
+        for (job, _) in recovery.unfinished { lockOwn(job, .job(job.id)) }
         for session in recovery.revived {
-            sessionTable.insert(session)
             session.device.session.onSignal { [weak self, weak session] signal in
                 guard let self, let session else { return }
                 didSignal(signal, session)
             }
-        }
-        for job in recovery.unresolved {
-            try? locks.acquire(job.spec.work.devices, for: .indeterminate(job.id))
         }
         for (job, facts) in recovery.unfinished { takeUp(job, facts) }
     }
@@ -24,15 +24,40 @@ extension Engine {
     /// Goes on with a job: back before its decision, on behind it.
     private func takeUp(_ job: Job, _ facts: JournalFacts) {
         let members = members(of: job)
-        let machine = TransferMachine(
-            resuming: plan(of: job, members),
-            facts,
-            sources: survivors(job.spec.work.sources),
-            targets: survivors(job.spec.work.targets)
-        )
+        let plan = plan(of: job, members)
+        let (sources, targets) = (survivors(job, .source), survivors(job, .target))
+        let machine =
+            switch facts.resolved {
+            case .source?, .target?:
+                TransferMachine(
+                    resolving: plan,
+                    facts.resolved ?? .nobody,
+                    facts,
+                    sources: sources,
+                    targets: targets
+                )
+            default: TransferMachine(resuming: plan, facts, sources: sources, targets: targets)
+            }
         _ = workers.reserve()
-        try? locks.acquire(job.spec.work.devices, for: .job(job.id))
         goOn(job, machine, members, .recovered(note: facts.cause.detail))
+    }
+
+    /// Locks the devices a job still has, one by one: what was opened since is not its own.
+    private func lockOwn(_ job: Job, _ holder: DeviceLocks.Holder) {
+        for device in job.spec.work.devices where session(of: job, on: device) != nil {
+            do throws(Problem) {
+                try locks.acquire([device], for: holder)
+            } catch {
+                startProblems.withLock { $0.append(error) }
+            }
+        }
+    }
+
+    /// The open session on a device, if it is the one the job has, or had, the device by.
+    func session(of job: Job, on device: DeviceID) -> OpenSession? {
+        guard let session = sessionTable.open(on: device) else { return nil }
+        let own = job.devices.first { $0.device == device }?.session
+        return own == nil || own == session.record.id ? session : nil
     }
 
     /// Lets a job run from where its machine is; its devices are locked and its place is reserved.
@@ -46,7 +71,7 @@ extension Engine {
         for index in job.devices.indices {
             let device = job.devices[index].device
             job.devices[index].vfioState = nil
-            if sessionTable.open(on: device) == nil, job.devices[index].content != .empty {
+            if session(of: job, on: device) == nil, job.devices[index].content != .empty {
                 job.devices[index].content = .lost
             }
         }
@@ -62,9 +87,10 @@ extension Engine {
         start(active, members)
     }
 
-    func survivors(_ devices: [DeviceID]) -> [TransferMachine.Survivor] {
-        devices.map { device in
-            let session = sessionTable.open(on: device)
+    func survivors(_ job: Job, _ side: Side) -> [TransferMachine.Survivor] {
+        let work = job.spec.work
+        return (side == .source ? work.sources : work.targets).map { device in
+            let session = session(of: job, on: device)
             let isLost = session?.record.content == .lost
             return TransferMachine.Survivor(
                 device: device,
@@ -76,7 +102,7 @@ extension Engine {
 
     /// What a job works on with the devices it still has.
     func members(of job: Job) -> JobMembers {
-        let open = { (device: DeviceID) in self.sessionTable.open(on: device) }
+        let open = { (device: DeviceID) in self.session(of: job, on: device) }
         let image = job.image.flatMap { catalogue.record($0) }
         switch job.spec.work {
         case .save(let sources, _):

@@ -15,6 +15,10 @@ extension Engine {
         isTargetFenced: Bool
     ) throws(Problem) -> JobView {
         try checkAccepting()
+        guard resolving.withLock({ $0.insert(id).inserted }) else {
+            throw Problem(.notIndeterminate, "Job \(id) is being resolved by somebody else.")
+        }
+        defer { _ = resolving.withLock { $0.remove(id) } }
         let job = try self.job(id).job
         guard case .indeterminate = job.state else {
             throw Problem(
@@ -32,10 +36,17 @@ extension Engine {
         guard workers.reserve() else {
             throw Problem(.overloaded, "Too many jobs wait for a worker.")
         }
-        return try goOn(job, facts, mayRun)
+        do throws(Problem) {
+            return try goOn(job, facts, mayRun)
+        } catch {
+            workers.giveBackPlace()
+            throw error
+        }
     }
 
     /// Ends the job for good and frees what it held.
+    ///
+    /// What is left of its content may not run: who may is nobody.
     private func settle(_ job: Job) throws(Problem) -> JobView {
         var settled = job
         let problem =
@@ -45,7 +56,16 @@ extension Engine {
         settled.generation += 1
         let now = clock.timestamp()
         let lines: [JournalEntry.Line] = [.resolved(.nobody), .finished(state: "failed")]
-        try store.apply(StoreChange(settled, lines, at: now), .machine)
+        var change = StoreChange(settled, lines, at: now)
+        let held = job.spec.work.devices.compactMap { session(of: job, on: $0) }
+        for session in held {
+            var record = session.record
+            record.bar(by: job.id)
+            change.sessions.append(record)
+            change.events += StoreChange(record, at: now).events
+        }
+        try store.apply(change, .machine)
+        for session in held { _ = session.update { $0.bar(by: job.id) } }
         locks.release(job.spec.work.devices, from: .indeterminate(job.id))
         jobTable.forget(job.id)
         feed.didChange(job.id, generation: settled.generation)
@@ -59,7 +79,7 @@ extension Engine {
                 "The targets of job \(job.id) cannot run: it was aborted, or they were not LOADED."
             )
         }
-        try checkSessions(job.spec.work.targets)
+        try checkSessions(job, job.spec.work.targets)
     }
 
     private func checkTakeBack(
@@ -77,11 +97,11 @@ extension Engine {
                 )
             }
         }
-        try checkSessions(job.spec.work.sources)
+        try checkSessions(job, job.spec.work.sources)
     }
 
-    private func checkSessions(_ devices: [DeviceID]) throws(Problem) {
-        for device in devices where sessionTable.open(on: device) == nil {
+    private func checkSessions(_ job: Job, _ devices: [DeviceID]) throws(Problem) {
+        for device in devices where session(of: job, on: device) == nil {
             throw Problem(
                 .noSession,
                 "\(device) has no session any more: its content is gone.",
@@ -99,16 +119,19 @@ extension Engine {
         _ facts: JournalFacts,
         _ side: MayRun
     ) throws(Problem) -> JobView {
+        // Those of its devices that it still has; what was opened since is somebody else's.
+        let devices = job.spec.work.devices.filter { session(of: job, on: $0) != nil }
+        guard locks.passAll(devices, from: .indeterminate(job.id), to: .job(job.id)) else {
+            throw Problem(.deviceBusy, "A session of job \(job.id) is being closed just now.")
+        }
         let members = members(of: job)
         let machine = TransferMachine(
             resolving: plan(of: job, members),
             side,
             facts,
-            sources: survivors(job.spec.work.sources),
-            targets: survivors(job.spec.work.targets)
+            sources: survivors(job, .source),
+            targets: survivors(job, .target)
         )
-        let devices = job.spec.work.devices
-        locks.pass(devices, from: .indeterminate(job.id), to: .job(job.id))
         jobTable.forget(job.id)
         goOn(job, machine, members, .resolved(side))
         return try self.job(job.id)

@@ -103,6 +103,7 @@ extension Engine {
             if let image = stoppedImage(job.job, members) { record.stoppedImage = image }
             guard fate != .untouched else { return }
             record.isReproducible = false
+            record.barredBy = nil
             switch fate {
             case .untouched: break
             case .emptied: record.content = .empty
@@ -137,7 +138,7 @@ extension Engine {
             sessionTable.end(session)
         }
         for device in job.spec.work.devices {
-            if case .indeterminate = outcome.state, sessionTable.open(on: device) != nil {
+            if case .indeterminate = outcome.state, session(of: job.job, on: device) != nil {
                 locks.pass([device], from: .job(job.id), to: .indeterminate(job.id))
                 continue
             }

@@ -1,6 +1,7 @@
 package import MigrationCore
 internal import MigrationPorts
 internal import Synchronization
+internal import SystemIO
 
 extension Engine {
     /// Open and past sessions, newest first.
@@ -188,18 +189,30 @@ extension Engine {
 
     /// Makes a keeper let a session's files go.
     func unhold(_ session: OpenSession) {
-        let names = (try? session.device.session.keptFiles().map(\.name)) ?? []
-        if !names.isEmpty { keeper?.letGo(names, of: session.record.id) }
-        holdForCompanions(of: session.record.id)
+        guard let keeper, let files = try? session.device.session.keptFiles(), !files.isEmpty else {
+            return
+        }
+        // One after the other, so that nobody gives the keeper again what another lets go.
+        unheld.withLock { unheld in
+            let others = sessionTable.allOpen.filter { $0 !== session }
+            unheld.formIntersection(others.map(\.record.id))
+            unheld.insert(session.record.id)
+            keeper.letGo(files.map(\.name), of: session.record.id)
+            let companions = others.filter { !unheld.contains($0.record.id) }
+            for file in files where file.name != "device" { hold(file, by: companions, keeper) }
+        }
     }
 
-    /// Gives a keeper again what sessions share with the one it let go: it held each open file
-    /// once, by the name it came with first.
-    private func holdForCompanions(of id: SessionID) {
-        guard let keeper else { return }
-        for companion in sessionTable.allOpen where companion.record.joins == id {
-            guard let files = try? companion.device.session.keptFiles() else { continue }
-            try? keeper.keep(files, of: companion.record.id)
+    /// Gives a keeper again what another session shares with the one it let go: it held the open
+    /// file once, by the name it came with first.
+    private func hold(_ file: KeptFile, by companions: [OpenSession], _ keeper: any FileKeeper) {
+        for companion in companions {
+            let theirs = (try? companion.device.session.keptFiles()) ?? []
+            guard let same = theirs.first(where: { $0.file.isSameOpenFile(as: file.file) }) else {
+                continue
+            }
+            try? keeper.keep([same], of: companion.record.id)
+            return
         }
     }
 
@@ -231,12 +244,18 @@ extension Engine {
             )
             record.joins = companion ?? sharer(of: device)
             try store.apply(StoreChange(record, at: record.openedAt), .process)
-            try handOver(device, record.id)
         } catch {
             driven.close()
             throw error
         }
         let session = OpenSession(record, driven, facts: facts)
+        do throws(Problem) {
+            try handOver(device, record.id)
+        } catch {
+            // Nobody may find it open later, by what the keeper may have got of it.
+            _ = try? end(session, .closed, content, error.detail, .always)
+            throw error
+        }
         sessionTable.insert(session)
         device.onSignal { [weak self, weak session] signal in
             guard let self, let session else { return }
@@ -259,7 +278,11 @@ extension Engine {
         guard !files.isEmpty else { return nil }
         return sessionTable.allOpen.first { session in
             let others = (try? session.device.session.keptFiles()) ?? []
-            return others.contains { other in files.contains { $0.file === other.file } }
+            return others.contains { other in
+                files.contains {
+                    $0.name == other.name && $0.file.isSameOpenFile(as: other.file)
+                }
+            }
         }?.record.id
     }
 

@@ -22,6 +22,15 @@ package final class Engine: Sendable {
     let keeper: (any FileKeeper)?
     /// Kept files of sessions the store does not know: held, and nothing else done to them.
     package let orphans: [KeptSession]
+    /// Jobs that somebody resolves just now.
+    ///
+    /// A leaf.
+    let resolving = Mutex<Set<JobID>>([])
+    /// Sessions whose files the keeper was told to let go.
+    ///
+    /// Held while the keeper is told, so that it is told in order; nothing else is taken inside but
+    /// leaves.
+    let unheld = Mutex<Set<SessionID>>([])
     /// Why sessions whose files were kept are not open again.
     package let revivalFailures: [SessionID: Problem]
     /// What the daemon before this one left.
@@ -98,7 +107,8 @@ package final class Engine: Sendable {
             store: store,
             images: images,
             clock: clock,
-            revived: revival.sessions
+            revived: revival.sessions,
+            held: revival.failures
         )
         self.orphans = revival.orphans
         self.revivalFailures = revival.failures

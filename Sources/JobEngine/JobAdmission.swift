@@ -170,7 +170,7 @@ struct JobAdmission {
     /// A source begins in RUNNING, and taking it anywhere lets it run until it is quiesced.
     private func checkRuns(_ session: OpenSession) throws(Problem) {
         let device = session.device.device
-        if let image = session.record.stoppedImage { throw session.stopped(for: image) }
+        if let bar = session.bar { throw bar }
         guard let state = session.device.lastState, state != .known(.running) else { return }
         var facts = Problem.Facts(device: device)
         facts.session = session.record.id

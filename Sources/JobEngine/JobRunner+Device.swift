@@ -17,7 +17,7 @@ extension JobRunner {
         let found = crew.each(members) { [self] in look($0, side, target) }
         let lost = failures(found)
         // Forward nobody moves unless all can; on the way back the others go without.
-        if !lost.isEmpty, !job.isDecided, let failure = SetFailure(lost) { return tell(failure) }
+        if !lost.isEmpty, !job.isOnWayBack, let failure = SetFailure(lost) { return tell(failure) }
         var moves: [Int: Move] = [:]
         for outcome in found { moves[outcome.member.number] = try? outcome.result.get() }
         let movers = members.filter { moves[$0.number]?.to != nil }
@@ -50,7 +50,7 @@ extension JobRunner {
             case .known(let current): return Move(from: current, to: target)
             case .unknown(let number):
                 // Only the way back may lead out of where a driver stopped on its way.
-                guard job.isDecided else { throw strange(device, side, number) }
+                guard job.isOnWayBack else { throw strange(device, side, number) }
                 return Move(from: nil, to: target)
             }
         }

@@ -35,7 +35,8 @@ package struct Recovery: Sendable {
         store: any JobStore,
         images files: ImageDirectory,
         clock: any HostClock,
-        revived: [OpenSession] = []
+        revived: [OpenSession] = [],
+        held: [SessionID: Problem] = [:]
     ) throws(Problem) -> Self {
         let now = clock.timestamp()
         let images = try store.images()
@@ -47,7 +48,7 @@ package struct Recovery: Sendable {
         let sessions = try store.sessions()
         var change = StoreChange()
         try recovery.settleJobs(store, sessions, &change, at: now)
-        recovery.settleSessions(sessions, &change, at: now)
+        recovery.settleSessions(sessions, held, &change, at: now)
         if !change.jobs.isEmpty || !change.sessions.isEmpty {
             try store.apply(change, .machine)
         }
@@ -100,6 +101,7 @@ package struct Recovery: Sendable {
 
     private mutating func settleSessions(
         _ sessions: [SessionRecord],
+        _ held: [SessionID: Problem],
         _ change: inout StoreChange,
         at now: Timestamp
     ) {
@@ -111,6 +113,14 @@ package struct Recovery: Sendable {
             }
             guard session.status == .open else {
                 self.sessions.append(session)
+                continue
+            }
+            if let problem = held[session.id] {
+                // The next start tries again.
+                var session = session
+                session.note = "The service manager holds its files, not ferryd: \(problem.detail)"
+                self.sessions.append(session)
+                change.sessions.append(session)
                 continue
             }
             let lost = Self.lost(session, at: now)

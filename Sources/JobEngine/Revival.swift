@@ -9,7 +9,8 @@ struct Revival {
     private(set) var failures: [SessionID: Problem] = [:]
     /// Files of sessions the store calls ended: to be let go.
     private(set) var ended: [KeptSession] = []
-    /// Files of sessions the store does not know; they may be somebody's content, so they stay held.
+    /// Files of sessions the store does not know, or that could not be opened again; they may be
+    /// somebody's content, so they stay held.
     private(set) var orphans: [KeptSession] = []
 
     /// Makes sessions again of what was kept.
@@ -21,8 +22,8 @@ struct Revival {
         backends: Backends,
         clock: any HostClock
     ) {
-        let files = Dictionary(kept.map { ($0.id, $0.files) }) { first, _ in first }
         let known = Dictionary(records.map { ($0.id, $0) }) { first, _ in first }
+        let spaces = Dictionary(grouping: kept) { Self.space(of: $0.id, known) }
         for one in kept {
             guard let record = known[one.id] else {
                 orphans.append(one)
@@ -33,24 +34,36 @@ struct Revival {
                 continue
             }
             do throws(Problem) {
-                let companion = record.joins.flatMap { files[$0] } ?? []
-                let all = Self.files(one.files, sharedWith: companion)
+                let companions = spaces[Self.space(of: one.id, known)] ?? []
+                let all = Self.files(one.files, sharedWith: companions.flatMap(\.files))
                 sessions.append(try Self.session(record, all, backends, clock))
             } catch {
                 failures[one.id] = error
-                ended.append(one)
+                orphans.append(one)
             }
         }
     }
 
-    /// The files of a session, with those it shares with its companion: a keeper holds an open file
-    /// once, by the name it came with first.
+    /// What names the address space of a session: the first of those that joined one another,
+    /// whether it is still there or not.
+    private static func space(
+        of session: SessionID,
+        _ known: [SessionID: SessionRecord]
+    ) -> SessionID {
+        var (first, seen) = (session, Set<SessionID>())
+        while let next = known[first]?.joins, seen.insert(first).inserted { first = next }
+        return first
+    }
+
+    /// The files of a session, with those it shares with its companions: a keeper holds an open
+    /// file once, by the name it came with first.
     private static func files(
         _ own: [KeptFile],
         sharedWith companion: [KeptFile]
     ) -> [KeptFile] {
-        let names = Set(own.map(\.name))
-        return own + companion.filter { $0.name != "device" && !names.contains($0.name) }
+        var names: Set<String> = ["device"]
+        names.formUnion(own.map(\.name))
+        return own + companion.filter { names.insert($0.name).inserted }
     }
 
     private static func session(

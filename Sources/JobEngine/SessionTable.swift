@@ -33,6 +33,22 @@ final class OpenSession: Sendable {
         )
     }
 
+    /// Why its content may not be run or moved; nil when it may.
+    var bar: Problem? {
+        let record = record
+        if let image = record.stoppedImage { return stopped(for: image) }
+        guard let job = record.barredBy else { return nil }
+        var facts = Problem.Facts(device: record.device)
+        facts.session = record.id
+        facts.blockingJob = job
+        return Problem(
+            .jobCommitted,
+            "Job \(job) was resolved to nobody: the content of \(record.device) may not run. Reset "
+                + "the device, or close the session with discard_content.",
+            facts
+        )
+    }
+
     /// What its times are learned under: a simulation of a driver is not the driver.
     var driverName: String {
         let name = facts.driver ?? "none"

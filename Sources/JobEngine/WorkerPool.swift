@@ -21,6 +21,7 @@ final class WorkerPool: Sendable {
     private struct Waiting: Sendable {
         let job: JobID
         let count: Int
+        let isWithdrawable: Bool
         let answer: Answer
     }
 
@@ -65,11 +66,24 @@ final class WorkerPool: Sendable {
 
     /// Turns a reserved place into so many workers, now or when they are free.
     ///
-    /// `count` is at most ``workerCount``.
-    func lease(_ count: Int, for job: JobID, _ answer: @escaping Answer) {
+    /// There are fewer when the pool has fewer. A job that must run cannot be withdrawn.
+    func lease(
+        _ wanted: Int,
+        for job: JobID,
+        isWithdrawable: Bool,
+        _ answer: @escaping Answer
+    ) {
+        let count = min(wanted, workerCount)
         let indices: [Int]? = state.withLock { state in
             if let indices = Self.take(count, &state.free) { return indices }
-            state.waiting.append(Waiting(job: job, count: count, answer: answer))
+            state.waiting.append(
+                Waiting(
+                    job: job,
+                    count: count,
+                    isWithdrawable: isWithdrawable,
+                    answer: answer
+                )
+            )
             return nil
         }
         if let indices { answer(lease(of: indices)) }
@@ -79,7 +93,8 @@ final class WorkerPool: Sendable {
     @discardableResult
     func withdraw(_ job: JobID) -> Bool {
         let answer: Answer? = state.withLock { state in
-            guard let index = state.waiting.firstIndex(where: { $0.job == job }) else { return nil }
+            let index = state.waiting.firstIndex { $0.job == job && $0.isWithdrawable }
+            guard let index else { return nil }
             state.placesTaken -= 1
             return state.waiting.remove(at: index).answer
         }

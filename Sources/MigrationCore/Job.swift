@@ -119,6 +119,8 @@ package struct PhaseTime: Hashable, Sendable, Codable {
 package struct JobDevice: Hashable, Sendable, Codable {
     package let device: DeviceID
     package let side: Side
+    /// The session the job has the device by: a later one is another content.
+    package var session: SessionID?
     /// The last state the device itself reported.
     package var vfioState: DeviceState?
     package var content: DeviceContent?

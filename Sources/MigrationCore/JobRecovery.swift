@@ -10,6 +10,8 @@ package struct JournalFacts: Hashable, Sendable {
     package var runningTargets: Set<DeviceID> = []
     /// Whether the image of a save is durable and in the catalogue.
     package var isImageSealed = false
+    /// Who somebody let run when the job was indeterminate.
+    package var resolved: MayRun?
     /// Whether a line cannot be read, which may have been any.
     package var isIncomplete = false
     /// The phase of the last line.
@@ -50,6 +52,7 @@ package struct JournalFacts: Hashable, Sendable {
         case .commit: isCommitted = true
         case .abort: isAborted = true
         case .cancelRequested: isCancelRequested = true
+        case .resolved(let side): resolved = side
         case .done(let action, let device?, let arc, _): didDo(action, device, arc)
         case .done("seal_image", _, _, _): isImageSealed = true
         case .done("confirm_loaded", _, _, _): isLoaded = true

@@ -22,6 +22,8 @@ package struct SessionRecord: Hashable, Sendable, Codable {
     /// The image for which the device was stopped: it is where the content goes on from, and the
     /// device itself must not run again beside it.
     package var stoppedImage: ImageID?
+    /// The job that was resolved to nobody: its content may not run, here or where it went.
+    package var barredBy: JobID?
     /// The session whose address space the device joined.
     package var joins: SessionID?
 
@@ -40,6 +42,12 @@ package struct SessionRecord: Hashable, Sendable, Codable {
         self.content = content
         self.isReproducible = isReproducible
         self.openedAt = openedAt
+    }
+
+    /// Says that the content may not run any more, by what a job was resolved to.
+    package mutating func bar(by job: JobID) {
+        barredBy = job
+        note = "Job \(job) was resolved to nobody: the content may not run."
     }
 
     private mutating func dropStaleSidecar() {

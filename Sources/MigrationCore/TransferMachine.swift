@@ -97,6 +97,17 @@ package struct TransferMachine: Sendable {
         return true
     }
 
+    /// Whether nothing of it was performed yet.
+    package var isUnbegun: Bool { state == .forward(0) }
+
+    /// Whether devices are being brought out of where they are, each for itself.
+    package var isOnWayBack: Bool {
+        switch state {
+        case .forward: false
+        case .rollingBack, .stopping, .finished: true
+        }
+    }
+
     /// Whether the decision is behind it, one way or the other, so that only the way on is left.
     package var isDecided: Bool {
         switch state {
@@ -129,7 +140,7 @@ package struct TransferMachine: Sendable {
 
     /// Ends a transfer of which nothing was performed yet.
     package mutating func abandon(_ cause: Problem) {
-        guard state == .forward(0) else { return }
+        guard isUnbegun else { return }
         finish(
             cause.code == .cancelled ? .cancelled : .failed(cause),
             mayRun: plan.hasSource ? .source : .nobody

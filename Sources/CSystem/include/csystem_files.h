@@ -24,6 +24,8 @@ struct ferry_file_identity {
 int ferry_identity(int fd, struct ferry_file_identity *identity);
 int ferry_identity_of_path(const char *path, struct ferry_file_identity *identity);
 
+int ferry_same_open_file(int fd, int other); /* kcmp, KCMP_FILE: 1 for the same, 0 for another */
+
 int ferry_pipe(int ends[2]);            /* close-on-exec: the end to read, the end to write */
 int ferry_close_on_exec(int fd);        /* FD_CLOEXEC of a descriptor somebody else opened */
 int ferry_event(void); /* eventfd, close-on-exec, non-blocking */
