@@ -235,15 +235,29 @@ package final class Engine: Sendable {
     /// Blocking. Throws `not-found`, `image-busy` while a job reads it.
     package func deleteImage(_ id: ImageID) throws(Problem) {
         let record = try catalogue.remove(id)
-        let event = Event(at: clock.timestamp(), topic: .imageChanged(id, exists: false))
+        let now = clock.timestamp()
+        var change = StoreChange(deletedImages: [id])
+        change.events.append(Event(at: now, topic: .imageChanged(id, exists: false)))
+        // Of an image that nothing ran of, what it was made of is the only content there is again.
+        let freed = sessionTable.allOpen.filter {
+            $0.record.stoppedImage == id && !record.sourceResumed
+        }
+        for session in freed {
+            var record = session.record
+            record.stoppedImage = nil
+            let one = StoreChange(record, at: now)
+            change.sessions += one.sessions
+            change.events += one.events
+        }
         do throws(Problem) {
             // The catalogue first: bytes nobody knows of are named by the next start, an image
             // without bytes would be found out only by the restore that needs it.
-            try store.apply(StoreChange(deletedImages: [id], events: [event]), .machine)
+            try store.apply(change, .machine)
         } catch {
             catalogue.insert([record])
             throw error
         }
+        for session in freed { _ = session.update { $0.stoppedImage = nil } }
         try imageFiles.delete(id)
     }
 }

@@ -18,9 +18,13 @@ final class MortalWorld: Sendable {
     /// The open devices, whoever has them: what a device's file is to the kernel.
     private let devices: [DeviceID: any DeviceSession]
     let keeper = MemoryKeeper()
+    /// The one open file that all devices share beside their own, as an iommufd is; nil for none.
+    let space: SharedDescriptor?
 
-    init(_ directory: String, _ spec: String) throws {
+    init(_ directory: String, _ spec: String, isSpaceShared: Bool = false) throws {
         self.directory = directory
+        space =
+            isSpaceShared ? SharedDescriptor(try FileDescriptor(opening: "/dev/null", 0)) : nil
         simulated = try SimulatedBackend([try SimulationSpec.parse(spec)])
         devices = Dictionary(
             uniqueKeysWithValues: simulated.initialSessions().map { ($0.device, $0) }
@@ -101,8 +105,14 @@ final class MemoryKeeper: FileKeeper {
         }
     }
 
+    /// One open file is held once, by the name it came with first.
     func keep(_ files: [KeptFile], of session: SessionID) throws(Problem) {
-        held.withLock { $0[session] = files }
+        held.withLock { held in
+            for file in files {
+                let isHeld = held.values.joined().contains { $0.file.isSameOpenFile(as: file.file) }
+                if !isHeld { held[session, default: []].append(file) }
+            }
+        }
     }
 
     func letGo(_ names: [String], of session: SessionID) {
@@ -135,7 +145,7 @@ private final class MortalBackend: DeviceBackend {
     func initialSessions() -> [any DeviceSession] {
         guard world.keeper.kept.isEmpty else { return [] }
         return world.simulated.devices().compactMap { record in
-            world.device(record.id).map { MortalSession($0, life) }
+            world.device(record.id).map { MortalSession($0, life, world.space) }
         }
     }
 
@@ -154,10 +164,11 @@ private final class MortalBackend: DeviceBackend {
     }
 
     func resume(_ id: DeviceID, _ files: [KeptFile]) throws(Problem) -> any DeviceSession {
-        guard let session = world.device(id), files.map(\.name) == ["device"] else {
+        let names = world.space == nil ? ["device"] : ["device", "iommufd"]
+        guard let session = world.device(id), files.map(\.name) == names else {
             throw Problem(.invalidField, "no such files")
         }
-        return MortalSession(session, life)
+        return MortalSession(session, life, world.space)
     }
 }
 
@@ -165,10 +176,12 @@ private final class MortalBackend: DeviceBackend {
 private final class MortalSession: DeviceSession {
     private let session: any DeviceSession
     private let life: Life
+    private let space: SharedDescriptor?
 
-    init(_ session: any DeviceSession, _ life: Life) {
+    init(_ session: any DeviceSession, _ life: Life, _ space: SharedDescriptor?) {
         self.session = session
         self.life = life
+        self.space = space
     }
 
     var device: DeviceID { session.device }
@@ -190,7 +203,12 @@ private final class MortalSession: DeviceSession {
     func keptFiles() throws(Errno) -> [KeptFile] {
         _ = try alive()
         let file = try FileDescriptor(opening: "/dev/null", 0)
-        return [KeptFile(name: "device", file: SharedDescriptor(file))]
+        var files = [KeptFile(name: "device", file: SharedDescriptor(file))]
+        if let space {
+            let again = SharedDescriptor(try space.descriptor.duplicate())
+            files.append(KeptFile(name: "iommufd", file: again))
+        }
+        return files
     }
 
     func close() { if !life.isDead { session.close() } }

@@ -1,6 +1,7 @@
-import JobEngine
 import MigrationCore
 import Testing
+
+@testable import JobEngine
 
 @Suite("The start of an engine")
 struct StartTests {
@@ -67,7 +68,9 @@ struct StartTests {
             case .source:
                 #expect(end.job.state == .cancelled)
                 #expect(try fixture.digest("sim-0") == before)
-            default: #expect(end.job.state.name == "failed")
+            default:
+                #expect(end.job.state.name == "failed")
+                try expectBars(fixture, job.job.id)
             }
             for device in ["sim-0", "sim-1"] {
                 #expect(try fixture.engine.device(try fixture.id(device)).lockedBy == nil)
@@ -77,6 +80,53 @@ struct StartTests {
             }
             #expect(again?.code == .notIndeterminate)
         }
+    }
+
+    /// Nobody may run it: not where it is, nor anywhere else.
+    private func expectBars(_ fixture: EngineFixture, _ job: JobID) throws {
+        for session in fixture.engine.sessions() {
+            let collected = #expect(throws: Problem.self) {
+                _ = try fixture.engine.beginCollection(of: session.id)
+            }
+            #expect(collected?.code == .jobCommitted)
+            #expect(collected?.facts.blockingJob == job)
+        }
+        let moved = #expect(throws: Problem.self) {
+            _ = try fixture.engine.submit(
+                JobSpec(work: .save(sources: [try fixture.id("sim-0")], after: .stop)),
+                requestedBy: "test"
+            )
+        }
+        #expect(moved?.code == .jobCommitted)
+    }
+
+    @Test("what was opened on a device since its job ended is none of the job's")
+    func laterSession() async throws {
+        let fixture = try EngineFixture(
+            "mlx5:count=3,state=64KiB,fault=arc:PRE_COPY-RUNNING:EIO:1@sim-0"
+        )
+        let job = try fixture.engine.submit(try fixture.migration(.manual), requestedBy: "test").job
+        _ = try await fixture.view(of: job.id) { $0.job.phase == .awaitingSwitchover }
+        _ = try fixture.engine.cancel(job.id)
+        #expect(try await fixture.end(of: job.id).job.state.name == "indeterminate")
+        let later = try fixture.engine.openSession(
+            device: try fixture.id("sim-1"),
+            joining: nil
+        )
+        let pair = JobSpec.DevicePair(
+            source: try fixture.id("sim-2"),
+            target: try fixture.id("sim-1")
+        )
+        let other = try await fixture.run(
+            JobSpec(work: .migrate(pairs: [pair], discard: false))
+        )
+        #expect(other.job.state == .succeeded)
+        let content = try fixture.digest("sim-1")
+        _ = try fixture.engine.resolve(job.id, mayRun: .source, isTargetFenced: false)
+        #expect(try await fixture.end(of: job.id).job.mayRun == .source)
+        #expect(try fixture.engine.session(later.id).status == .open)
+        #expect(try fixture.engine.session(later.id).content == .loaded)
+        #expect(try fixture.digest("sim-1") == content)
     }
 
     @Test("an abort that a full disk refuses for a while is written in the end")

@@ -10,8 +10,10 @@ import Testing
 @testable import JobEngine
 
 @Suite("Stopping with content, and what the host's devices ask")
-struct StoppingTests {
+final class StoppingTests: Sendable {
     private let directory = NSTemporaryDirectory() + "ferry-stopping-\(UUID().uuidString)"
+
+    deinit { try? FileManager.default.removeItem(atPath: directory) }
 
     @Test("a stop that would lose content nobody gave up keeps it and takes work again")
     func keepsContent() async throws {
@@ -55,6 +57,14 @@ struct StoppingTests {
             #expect(refusal?.code == .copyNotAccepted)
             #expect(refusal?.facts.image == image)
         }
+        // Nothing ran of it, so that without it the device has the only content again.
+        try fixture.engine.deleteImage(image)
+        let refusal = #expect(throws: Problem.self) {
+            let collection = try fixture.engine.beginCollection(of: session.id)
+            defer { fixture.engine.abandon(collection) }
+            _ = try fixture.engine.descriptors(for: collection)
+        }
+        #expect(refusal?.code == .incompatible)
     }
 
     @Test("a confirmation the store does not take can be made again")
