@@ -15,6 +15,8 @@ package struct EngineConfiguration: Hashable, Sendable {
     /// How often an abort record is tried to be written, a quarter of a second apart, before a
     /// stopped source stays stopped and the job ends indeterminate.
     package var abortTryLimit = 20
+    /// A program that collects a device must confirm within this time, or the collection is undone.
+    package var confirmationSeconds = 30
     package var version = "0.1.0"
 
     package init() {}

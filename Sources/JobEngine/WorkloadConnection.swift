@@ -7,9 +7,6 @@ internal import SystemIO
 /// One program at the workload socket: one request at a time, and at most one device it is about
 /// to collect.
 final class WorkloadConnection: Sendable {
-    /// A program that collects must confirm within this time.
-    private static let confirmationSeconds = 30
-
     private struct State {
         var source: ReadSource?
         var collection: Collection?
@@ -168,7 +165,8 @@ final class WorkloadConnection: Sendable {
             engine.abandon(collection)
             return false
         }
-        queue.asyncAfter(deadline: .now() + .seconds(Self.confirmationSeconds)) { [weak self] in
+        queue.asyncAfter(deadline: .now() + .seconds(engine.configuration.confirmationSeconds)) {
+            [weak self] in
             self?.expire(number)
         }
         return true

@@ -111,6 +111,8 @@ final class EngineFixture {
         let store = TapedStore(try SQLiteJobStore(path: directory + "/ferry.sqlite"), tape)
         var configuration = EngineConfiguration()
         configuration.abortTryLimit = 1
+        // What is late on a busy machine is not what these tests are about.
+        configuration.confirmationSeconds = 3600
         configure(&configuration)
         let engine = try Engine(
             configuration: configuration,
