@@ -11,6 +11,8 @@ final class ActiveJob: Sendable {
         var job: Job { didSet { shown = nil } }
         var machine: TransferMachine { didSet { shown = nil } }
         var progress: JobProgress? { didSet { shown = nil } }
+        /// Lines of what has happened that the store did not take: they come with the next ones.
+        var owed: [JournalEntry.Line] = []
         /// What readers saw last, as long as it is true.
         var shown: JobView?
         /// Why the job is to be called off.
@@ -121,6 +123,9 @@ final class ActiveJob: Sendable {
         }
         feed.didChange(id, generation: generation)
     }
+
+    /// Writes lines of what has happened with the next ones: the store did not take them.
+    func owe(_ lines: [JournalEntry.Line]) { state.withLock { $0.owed += lines } }
 
     /// Changes the record even when the store does not take it: for what has happened already.
     ///
@@ -331,15 +336,17 @@ final class ActiveJob: Sendable {
         _ change: (inout Job) -> Void,
         settling settle: () -> Void = {}
     ) throws(Problem) -> UInt64 {
+        let owed = state.withLock { $0.owed }
         var job = state.withLock { $0.job }
         change(&job)
         job.generation += 1
         var storeChange = extra
-        let ours = StoreChange(job, lines, at: clock.timestamp())
+        let ours = StoreChange(job, owed + lines, at: clock.timestamp())
         if durability == .machine || !lines.areSteps { storeChange.jobs += ours.jobs }
         storeChange.journal += ours.journal
         storeChange.events += ours.events
         try store.apply(storeChange, durability)
+        state.withLock { $0.owed.removeFirst(owed.count) }
         settle()
         return publish { visible in
             change(&visible)

@@ -95,6 +95,7 @@ extension JobRunner {
             return .done
         } catch {
             // The effects are there though their lines are not: the machine must know where they led.
+            job.owe(lines)
             let members = Dictionary(uniqueKeysWithValues: done.map { ($0, MemberResult.done) })
             return .failed(FailedAction(error, side: side, members: members))
         }
