@@ -304,6 +304,8 @@ def can_be_freed(daemon, job, content=()):
     if job["state"] != "indeterminate":
         return
     way = ("nobody", "close", "target", "source")[int(job["id"][-1], 16) % 4]
+    if way == "source" and job["kind"] == "restore":
+        way = "nobody"  # it has no source to name
     if way == "close":
         yield from _close_sessions(daemon, {d["device"] for d in job["devices"]})
     elif way != "nobody":
