@@ -109,19 +109,20 @@ package final class OpenImage: Sendable {
 
     /// Takes a member for its verification; false when it has been through it.
     private func begin(_ member: Int) throws(Problem) -> Bool {
-        try stages.withLock { stages throws(Problem) in
-            switch stages[member] {
-            case .open:
-                stages[member] = .underWay
-                return true
-            case .verified: return false
-            case .failed(let problem): throw problem
-            case .underWay:
-                throw Problem(
-                    .internalError,
-                    "Member \(member) of image \(record.id) is being verified already."
-                )
-            }
+        let stage = stages.withLock { stages in
+            let stage = stages[member]
+            if case .open = stage { stages[member] = .underWay }
+            return stage
+        }
+        switch stage {
+        case .open: return true
+        case .verified: return false
+        case .failed(let problem): throw problem
+        case .underWay:
+            throw Problem(
+                .internalError,
+                "Member \(member) of image \(record.id) is being verified already."
+            )
         }
     }
 
