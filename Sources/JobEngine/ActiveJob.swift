@@ -365,6 +365,7 @@ final class ActiveJob: Sendable {
         do throws(Problem) {
             return (try write(lines, durability, extra, change, settling: settle), nil)
         } catch {
+            owe(lines)
             settle()
             let generation = publish { job in
                 change(&job)
