@@ -10,7 +10,7 @@ struct StoreFaultTests {
         ["mlx5", "pds"]
     )
     func refusedWrite(_ work: FaultRun.Work, _ profile: String) async throws {
-        try await everyWrite(work, profile) { .at($0) }
+        try await everyWrite(work, profile, checkingProof: true) { .at($0) }
     }
 
     @Test(
@@ -32,6 +32,7 @@ struct StoreFaultTests {
     private func everyWrite(
         _ work: FaultRun.Work,
         _ profile: String,
+        checkingProof isProofChecked: Bool = false,
         _ fault: (Int) -> TapedStore.Fault
     ) async throws {
         for number in 1..<200 {
@@ -42,6 +43,7 @@ struct StoreFaultTests {
             let audit = try await Audit(run, view)
             let end = view.map { "\($0.job.state) \($0.job.mayRun)" } ?? "refused"
             #expect(audit.findings == [], "\(work) \(profile) \(fault(number)): \(end)")
+            if isProofChecked { try checkProof(run, view, number) }
             try checkRestart(run, view, number)
             guard wasReached else {
                 #expect(number > 3)
@@ -49,6 +51,19 @@ struct StoreFaultTests {
             }
         }
         Issue.record("the job has no end of writes")
+    }
+
+    /// A success is told by the journal too, although one of its lines was refused at first.
+    private func checkProof(_ run: FaultRun, _ view: JobView?, _ number: Int) throws {
+        guard let job = view?.job, job.state == .succeeded else { return }
+        let lines = try run.fixture.engine.journal(of: job.id, after: 0, limit: 1000)
+        for target in job.spec.work.targets {
+            let isTold = lines.contains { line in
+                guard case .done("set", target, let arc?, _) = line.entry.line else { return false }
+                return arc.to == .running
+            }
+            #expect(isTold, "write \(number): \(target)")
+        }
     }
 
     /// What the next daemon makes of it never lets the source run after a commit.
