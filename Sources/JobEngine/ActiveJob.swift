@@ -87,7 +87,8 @@ final class ActiveJob: Sendable {
     }
 
     var view: JobView {
-        let stuck = isEnded ? nil : stuckArc
+        let now = clock.monotonicNanoseconds()
+        let stuck = isEnded ? nil : devices.lazy.compactMap { $0.stuckArc(at: now) }.first
         return state.withLock { state in
             if stuck == nil, let shown = state.shown { return shown }
             var progress = state.progress
@@ -129,6 +130,8 @@ final class ActiveJob: Sendable {
 
     /// Changes the record even when the store does not take it: for what has happened already.
     ///
+    /// The lines of it are owed then, and come with the next ones. One that was written although the
+    /// store said no comes twice.
     /// `settle` runs when the change is stored and before anybody can see it. Returns what the
     /// store said.
     @discardableResult
@@ -382,38 +385,5 @@ final class ActiveJob: Sendable {
             change(&state.job)
             return state.job.generation
         }
-    }
-
-    /// A SET that has not returned for 10 s.
-    private var stuckArc: StuckArc? {
-        let now = clock.monotonicNanoseconds()
-        for device in devices {
-            guard let arc = device.inFlight, now - min(now, arc.startedAt) > 10_000_000_000 else {
-                continue
-            }
-            return StuckArc(
-                device: device.device,
-                from: arc.from,
-                to: arc.to,
-                nanoseconds: now - arc.startedAt
-            )
-        }
-        return nil
-    }
-}
-
-extension [JournalEntry.Line] {
-    /// Whether they tell of steps alone.
-    ///
-    /// The journal is the durable truth of those: the job's own row, which is much longer, is written
-    /// with what is decided and at the end, and not in the downtime.
-    fileprivate var areSteps: Bool {
-        !isEmpty
-            && allSatisfy { line in
-                switch line {
-                case .intent, .done, .failed: true
-                default: false
-                }
-            }
     }
 }

@@ -52,6 +52,17 @@ final class DrivenDevice: Sendable {
     var lastState: ReportedState? { state.withLock { $0.last } }
     var inFlight: InFlight? { state.withLock { $0.inFlight } }
 
+    /// A SET that has not returned for 10 s.
+    func stuckArc(at now: UInt64) -> StuckArc? {
+        guard let arc = inFlight, now - min(now, arc.startedAt) > 10_000_000_000 else { return nil }
+        return StuckArc(
+            device: device,
+            from: arc.from,
+            to: arc.to,
+            nanoseconds: now - arc.startedAt
+        )
+    }
+
     /// The open stream.
     ///
     /// Throws when the device has none, which only a bug or a lost descriptor makes happen.

@@ -38,7 +38,7 @@ extension Engine {
                 )
             default: TransferMachine(resuming: plan, facts, sources: sources, targets: targets)
             }
-        _ = workers.reserve()
+        workers.takePlace()
         goOn(job, machine, members, .recovered(note: facts.cause.detail))
     }
 

@@ -88,12 +88,22 @@ extension Engine {
         _ isTargetFenced: Bool
     ) throws(Problem) {
         if facts.isCommitted {
-            let open = job.spec.work.targets.filter { sessionTable.open(on: $0) != nil }
-            guard isTargetFenced, open.isEmpty else {
+            guard isTargetFenced else {
                 throw Problem(
                     .jobCommitted,
                     "Job \(job.id) is committed: before its source may run again the targets must be "
-                        + "fenced (target_fenced) and their sessions closed."
+                        + "fenced (target_fenced)."
+                )
+            }
+            for target in job.spec.work.targets {
+                guard let session = sessionTable.open(on: target) else { continue }
+                var facts = Problem.Facts(device: target)
+                facts.session = session.record.id
+                throw Problem(
+                    .jobCommitted,
+                    "Job \(job.id) is committed: before its source may run again the session on "
+                        + "\(target) must be closed.",
+                    facts
                 )
             }
         }

@@ -61,6 +61,9 @@ final class WorkerPool: Sendable {
         }
     }
 
+    /// Takes a place whether there is one or not: for a job that was begun before and must end.
+    func takePlace() { state.withLock { $0.placesTaken += 1 } }
+
     /// Gives back a place that came to nothing.
     func giveBackPlace() { state.withLock { $0.placesTaken -= 1 } }
 

@@ -34,8 +34,8 @@ extension JobDTO {
 
     /// An indeterminate job keeps its devices until a person says what is to become of them.
     private static func wayOut(of id: JobID) -> String {
-        "The job keeps its devices: resolve it (POST /v1/jobs/\(id)/resolve) to say who may run and to "
-            + "free them."
+        "Resolve the job (POST /v1/jobs/\(id)/resolve) to say who may run: until then it keeps those of "
+            + "its devices that are still open."
     }
 }
 

@@ -57,7 +57,7 @@ extension Problem.Code {
         case .notIndeterminate: "The job is not indeterminate"
         case .imageBusy: "A job uses the image"
         case .imageNotReady: "The image is not complete"
-        case .copyNotAccepted: "The restore would make a copy"
+        case .copyNotAccepted: "The content would run twice"
         case .targetHasContent: "The target holds content"
         case .contentLost: "The device lost its content"
         case .notMigratable: "The device cannot be migrated"

@@ -11,17 +11,8 @@ final class HostControl: Sendable {
     private let file: SharedDescriptor
     /// The host, which has its connections; nil when it is gone.
     private let host: @Sendable () -> SimulatedHost?
-    private let queue = DispatchQueue(label: "ferry.host.control")
     private let onClose: @Sendable (HostControl) -> Void
-    /// Guards the source.
-    ///
-    /// A leaf.
-    private let state = Mutex(State())
-
-    private struct State {
-        var source: ReadSource?
-        var isClosed = false
-    }
+    private let reading: PacketReading
 
     init(
         _ file: SharedDescriptor,
@@ -31,28 +22,13 @@ final class HostControl: Sendable {
         self.file = file
         self.host = host
         self.onClose = onClose
+        reading = PacketReading(file, on: DispatchQueue(label: "ferry.host.control"))
     }
 
-    func begin() {
-        let source = ReadSource(file, on: queue) { [weak self] in self?.answerAll() }
-        let isClosed = state.withLock { state in
-            if !state.isClosed { state.source = source }
-            return state.isClosed
-        }
-        source.resume()
-        if isClosed { source.cancel() }
-    }
+    func begin() { reading.begin { [weak self] in self?.answerAll() } }
 
     func close() {
-        let source = state.withLock { state in
-            defer {
-                state.source = nil
-                state.isClosed = true
-            }
-            return state.source
-        }
-        source?.cancel()
-        file.descriptor.shutDown()
+        reading.end()
         onClose(self)
     }
 

@@ -12,16 +12,7 @@ final class ServedStream: Sendable {
     private let file: SharedDescriptor
     /// Closes the device when nobody has its file any more, and says whether it is closed.
     private let isAbandoned: @Sendable () -> Bool
-    private let queue: DispatchQueue
-    /// Guards the source.
-    ///
-    /// A leaf.
-    private let state = Mutex(State())
-
-    private struct State {
-        var source: ReadSource?
-        var isClosed = false
-    }
+    private let reading: PacketReading
 
     init(
         _ stream: any MigrationStream,
@@ -32,33 +23,18 @@ final class ServedStream: Sendable {
         self.stream = stream
         self.file = file
         self.isAbandoned = isAbandoned
-        self.queue = DispatchQueue(label: label)
+        reading = PacketReading(file, on: DispatchQueue(label: label))
     }
 
     func begin() {
         // Kept by the source, so used by one call at a time.
         let packet = PacketMemory()
-        let source = ReadSource(file, on: queue) { [weak self] in self?.answerAll(packet) }
-        let isClosed = state.withLock { state in
-            if !state.isClosed { state.source = source }
-            return state.isClosed
-        }
-        source.resume()
-        if isClosed { source.cancel() }
+        reading.begin { [weak self] in self?.answerAll(packet) }
     }
 
     func close() {
-        let source = state.withLock { state in
-            defer {
-                state.source = nil
-                state.isClosed = true
-            }
-            return state.source
-        }
-        source?.cancel()
         stream.close()
-        // A call that is under way in this process must not make the other end wait for it.
-        file.descriptor.shutDown()
+        reading.end()
     }
 
     private func answerAll(_ packet: PacketMemory) {
