@@ -193,27 +193,47 @@ extension Engine {
             return
         }
         // One after the other, so that nobody gives the keeper again what another lets go.
-        unheld.withLock { unheld in
+        let refused = unheld.withLock { unheld in
             let others = sessionTable.allOpen.filter { $0 !== session }
             unheld.formIntersection(others.map(\.record.id))
             unheld.insert(session.record.id)
             keeper.letGo(files.map(\.name), of: session.record.id)
             let companions = others.filter { !unheld.contains($0.record.id) }
-            for file in files where file.name != "device" { hold(file, by: companions, keeper) }
+            return files.filter { $0.name != "device" }.compactMap { file in
+                hold(file, by: companions, keeper)
+            }
+        }
+        for (companion, problem) in refused {
+            let record = companion.update {
+                $0.note = "It will not outlive the daemon: \(problem.detail)"
+            }
+            // Losing the note to a failing store loses no state.
+            try? store.apply(StoreChange(record, at: clock.timestamp()), .process)
         }
     }
 
     /// Gives a keeper again what another session shares with the one it let go: it held the open
     /// file once, by the name it came with first.
-    private func hold(_ file: KeptFile, by companions: [OpenSession], _ keeper: any FileKeeper) {
+    ///
+    /// Returns whose file the keeper did not take, and why.
+    private func hold(
+        _ file: KeptFile,
+        by companions: [OpenSession],
+        _ keeper: any FileKeeper
+    ) -> (OpenSession, Problem)? {
         for companion in companions {
             let theirs = (try? companion.device.session.keptFiles()) ?? []
             guard let same = theirs.first(where: { $0.file.isSameOpenFile(as: file.file) }) else {
                 continue
             }
-            try? keeper.keep([same], of: companion.record.id)
-            return
+            do throws(Problem) {
+                try keeper.keep([same], of: companion.record.id)
+                return nil
+            } catch {
+                return (companion, error)
+            }
         }
+        return nil
     }
 
     static func missing(_ id: SessionID) -> Problem {

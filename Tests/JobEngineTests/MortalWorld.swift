@@ -98,6 +98,10 @@ final class Life: Sendable {
 final class MemoryKeeper: FileKeeper {
     // Guards what is held; a leaf.
     private let held = Mutex<[SessionID: [KeptFile]]>([:])
+    // Whether it takes no more; a leaf.
+    private let isFull = Mutex(false)
+
+    func takeNoMore() { isFull.withLock { $0 = true } }
 
     var kept: [KeptSession] {
         held.withLock { held in
@@ -107,6 +111,9 @@ final class MemoryKeeper: FileKeeper {
 
     /// One open file is held once, by the name it came with first.
     func keep(_ files: [KeptFile], of session: SessionID) throws(Problem) {
+        guard !isFull.withLock({ $0 }) else {
+            throw Problem(.internalError, "the keeper is full")
+        }
         held.withLock { held in
             for file in files {
                 let isHeld = held.values.joined().contains { $0.file.isSameOpenFile(as: file.file) }
@@ -153,7 +160,9 @@ private final class MortalBackend: DeviceBackend {
         _ id: DeviceID,
         joining companion: (any DeviceSession)?
     ) throws(Problem) -> any DeviceSession {
-        try world.simulated.open(id, joining: nil)
+        let session = try world.simulated.open(id, joining: nil)
+        // What is opened alone is not given to the keeper, and dies with its daemon.
+        return world.space == nil ? session : MortalSession(session, life, world.space)
     }
 
     func adopt(

@@ -43,6 +43,34 @@ struct RevivalTests {
         #expect(world.keeper.kept.flatMap(\.files).filter { $0.name == "iommufd" }.count == 1)
     }
 
+    @Test("a session whose file the keeper does not take again says so")
+    func refused() throws {
+        let world = try world()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let (engine, _) = try world.daemon()
+        let ids = sessions(engine)
+        world.keeper.takeNoMore()
+        _ = try engine.closeSession(ids[0], discardContent: true)
+        let notes = try ids.dropFirst().map { try engine.session($0).note }
+        #expect(notes.compactMap(\.self) == ["It will not outlive the daemon: the keeper is full"])
+    }
+
+    @Test("a hand-over that the keeper refuses ends its session and leaves nothing behind")
+    func refusedHandOver() throws {
+        let world = try world()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let (engine, life) = try world.daemon()
+        let first = sessions(engine)[0]
+        _ = try engine.closeSession(first, discardContent: true)
+        world.keeper.takeNoMore()
+        let device = try #require(DeviceID("sim-0"))
+        #expect(throws: Problem.self) { _ = try engine.openSession(device: device, joining: nil) }
+        life.die()
+        let (second, _) = try world.daemon()
+        #expect(second.revivalFailures.isEmpty)
+        #expect(second.sessions().filter { $0.device == device && $0.status == .open }.isEmpty)
+    }
+
     @Test("the last one lets everything go")
     func lastOne() throws {
         let world = try world()
