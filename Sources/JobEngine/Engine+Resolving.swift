@@ -96,7 +96,7 @@ extension Engine {
                 )
             }
             for target in job.spec.work.targets {
-                guard let session = sessionTable.open(on: target) else { continue }
+                guard let session = session(of: job, on: target) else { continue }
                 var facts = Problem.Facts(device: target)
                 facts.session = session.record.id
                 throw Problem(
