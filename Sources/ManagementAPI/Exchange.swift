@@ -39,13 +39,19 @@ package enum Caller: Hashable, Sendable {
     case anonymousLoopback
 }
 
-/// An answer, whole.
+/// An answer.
 package struct APIResponse: Sendable {
     package let status: Int
     package let headers: [(name: String, value: String)]
-    package let body: [UInt8]
+    package let content: Content
     /// Where the transport keeps what it makes of the answer; nil for one that is given once.
     package let form: AnswerForm?
+
+    /// The body of an answer.
+    package enum Content: Sendable {
+        case whole([UInt8])
+        case streamed(any StreamedBody)
+    }
 
     package init(
         status: Int,
@@ -55,8 +61,28 @@ package struct APIResponse: Sendable {
     ) {
         self.status = status
         self.headers = headers
-        self.body = body
+        self.content = .whole(body)
         self.form = form
+    }
+
+    /// An answer whose body comes bit by bit.
+    package init(
+        status: Int,
+        headers: [(name: String, value: String)],
+        streaming body: any StreamedBody
+    ) {
+        self.status = status
+        self.headers = headers
+        self.content = .streamed(body)
+        self.form = nil
+    }
+
+    /// The bytes of a body that is whole; none of one that is streamed.
+    package var body: [UInt8] {
+        switch content {
+        case .whole(let bytes): bytes
+        case .streamed: []
+        }
     }
 }
 
