@@ -6,6 +6,7 @@ extension ManagementAPI {
     func outcome(of call: Call) throws(Problem) -> Outcome {
         switch call.endpoint {
         case .getHost: .ready(try .document(HostDTO(engine.host())))
+        case .getContract: .ready(Self.contract)
         case .getHealth: .ready(try .document(HealthDTO()))
         case .getReadiness:
             .blocking { [engine] () throws(Problem) in

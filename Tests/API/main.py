@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import checks_flood
+import checks_fuzz
 import checks_http
 import checks_json
 import checks_stop
@@ -20,7 +21,7 @@ DEVICES = ["mlx5:count=4,state=4MiB,dirty=1MiB"]
 
 # One daemon bears all of these, in this order.
 HOSTILE = {"http": checks_http, "json": checks_json, "flood": checks_flood, "stop": checks_stop}
-OTHERS = {}
+OTHERS = {"fuzz": checks_fuzz}
 
 
 def main():

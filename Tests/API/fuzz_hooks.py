@@ -1,0 +1,66 @@
+"""What Schemathesis is told beside the contract; it loads this module itself."""
+
+import atexit
+import collections
+import json
+import os
+
+import schemathesis
+from schemathesis.core.failures import Failure
+
+# What every request may meet, whatever its operation tells: see "Errors of every request".
+ANYWHERE = {405, 413, 417, 431, 503}
+
+_answers = collections.defaultdict(collections.Counter)
+
+
+@atexit.register
+def _write_answers():
+    """How often each operation was answered with each status, for who started this."""
+    with open(os.environ["FERRY_FUZZ_ANSWERS"], "w") as file:
+        json.dump(_answers, file)
+
+
+@schemathesis.hook
+def before_call(_context, case, _kwargs):
+    """A long poll is made short; what is no number of seconds stays what it is."""
+    query = case.query or {}
+    if str(query.get("wait")).isdecimal() and 1 < int(query["wait"]) <= 60:
+        query["wait"] = 1
+
+
+@schemathesis.hook
+def after_call(_context, case, response):
+    _answers[case.operation.definition.raw["operationId"]][response.status_code] += 1
+
+
+@schemathesis.check
+def told_status(_context, response, case):
+    """`default` stands for what nobody foresees; what a client can cause is told by its number."""
+    told = case.operation.definition.raw["responses"]
+    if str(response.status_code) not in told and response.status_code not in ANYWHERE:
+        raise Failure(operation=case.operation.label, title="A status that the operation does not tell",
+                      message=f"{response.status_code}: {response.content[:300]!r}")
+
+
+@schemathesis.check
+def told_problem(_context, response, case):
+    """An error is a problem document: a code of the contract's, with that code's status and title."""
+    if response.status_code < 400 or case.method.upper() == "HEAD":
+        return
+    told = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    if "application/json" in told.get("content", {}):
+        return
+    codes = case.operation.schema.raw_schema["components"]["schemas"]["ProblemCode"]["x-problems"]
+    try:
+        problem = json.loads(response.content)
+        code = codes[problem["code"]]
+        good = (response.headers["content-type"] == ["application/problem+json"]
+                and problem["status"] == response.status_code == code["status"] and problem["title"] == code["title"]
+                and problem["type"] == f"urn:ferry:problem:{problem['code']}" and problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        good = False
+    if not good:
+        raise Failure(operation=case.operation.label, title="An error that is no problem of the contract",
+                      message=f"{response.status_code} {response.headers.get('content-type')}: "
+                              f"{response.content[:300]!r}")
