@@ -5,14 +5,18 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 from harness import BUDGET, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Eight devices, as the contract's examples name them, quick to move.
 DEVICES = ["mlx5:count=8,state=256KiB,dirty=64KiB"]
+# The pair that another client keeps busy meanwhile.
+PAIR = ["sim-6", "sim-7"]
 # Streams without an end, which no client can read to it; the group `flood` looks at those.
 ENDLESS = ["listEvents"]
+KEPT_IMAGE = "kept"
 # It leads nowhere for as long as no job is indeterminate, which no request makes it.
 UNREACHABLE = {"resolveJob"}
 SHARES = {"examples,coverage,fuzzing": 0.6, "stateful": 0.4}
@@ -27,19 +31,74 @@ def operations(contract):
 
 def furnish(daemon):
     """What the contract's examples name: a job, its image, and another of each to be deleted."""
-    for name in ("job-7f3a91c05be2d846", "job-1c6f0e94ab27d358", "nightly"):
+    for name in ("job-7f3a91c05be2d846", "job-1c6f0e94ab27d358", "nightly", KEPT_IMAGE):
         job = daemon.call("POST", "/v1/jobs", {"kind": "save", "devices": [{"source": "sim-0"}], "id": name})
         if daemon.finish(job.require(202))["state"] != "succeeded":
             raise AssertionError(f"the save {name} did not succeed")
 
 
+class OtherClient:
+    """Keeps a job waiting at its gate, for requests to find: whatever ends one, the next begins."""
+
+    def __init__(self, daemon):
+        self._daemon = daemon
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.jobs = 0
+        self.fault = None
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self):
+        try:
+            while not self._stopped.is_set():
+                job = self._begin()
+                while not self._stopped.is_set() and job["state"] in ("queued", "running", "cancelling"):
+                    job = self._daemon.get(f"/v1/jobs/{job['id']}?after_generation={job['generation']}&wait=1")
+        except Exception as fault:  # told by whoever waits for the run
+            self.fault = fault
+
+    def _begin(self):
+        """A migrate by hand from where the content is; when nobody has any, from the image."""
+        call = self._daemon.call
+        while True:
+            content = []
+            for device in PAIR:
+                call("POST", "/v1/sessions", {"device": device})
+                content.append(self._daemon.get(f"/v1/devices/{device}").get("content"))
+            pair = PAIR if content[0] in ("live", "loaded") else PAIR[::-1]
+            answer = call("POST", "/v1/jobs", {
+                "kind": "migrate", "devices": [{"source": pair[0], "target": pair[1]}],
+                "discard_target_content": True, "switchover": {"mode": "manual"}})
+            if answer.status == 409:
+                answer = call("POST", "/v1/jobs", {
+                    "kind": "restore", "image": KEPT_IMAGE, "devices": [{"target": PAIR[0]}],
+                    "accept_copy": True, "discard_target_content": True})
+            if answer.status == 202:
+                self.jobs += 1
+                return answer.json
+            # Whatever is in the way has a moment to go; the wait ends with the run.
+            if self._stopped.wait(0.2):
+                return {"state": "failed"}
+
+
 def schemathesis(daemon, phases, seconds):
     """Runs it, and gives its report, how each operation was answered, and what it printed."""
     report, answers = f"{daemon.directory}/report.json", f"{daemon.directory}/answers.json"
+    # From a file: the operation that an address leads to would be left out.
+    contract = f"{daemon.directory}/openapi.json"
+    with open(contract, "wb") as file:
+        file.write(daemon.call("GET", "/openapi.json").body)
     excluded = [word for name in ENDLESS for word in ("--exclude-operation-id", name)]
     done = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "--config-file", f"{HERE}/schemathesis.toml", "run",
-         f"{daemon.url}/openapi.json", "--url", daemon.url, "--phases", phases, "--max-time", str(int(seconds)),
+         contract, "--url", daemon.url, "--phases", phases, "--max-time", str(int(seconds)),
          "--request-timeout", "10", "--continue-on-failure", "--generation-database", "none", "--no-color",
          "--seed", os.environ.get("API_SEED", "1"), "--report", "json", "--report-json-path", report,
          "--warnings", "off", *excluded],
@@ -77,7 +136,8 @@ def run(report, start):
 def phase(report, daemon, phases, seconds, known, counted, faults):
     furnish(daemon)
     before = daemon.descriptors()
-    found, answers, printed = schemathesis(daemon, phases, seconds)
+    with OtherClient(daemon) as other:
+        found, answers, printed = schemathesis(daemon, phases, seconds)
     for name, statuses in answers.items():
         counted[name].update(statuses)
     cases = found["test_cases"]
@@ -93,6 +153,8 @@ def phase(report, daemon, phases, seconds, known, counted, faults):
         # The whole of it, with the curl lines that do it again.
         print(printed, flush=True)
         yield f"{cases['unique_failures']} failures, see above"
+    if other.fault or not other.jobs:
+        yield f"the other client made {other.jobs} jobs: {other.fault!r}"
     if found["errors"]:
         yield f"errors: {json.dumps(found['errors'])[:800]}"
     if not found["complete"] or cases["generated"] < 100:

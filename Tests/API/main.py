@@ -8,6 +8,8 @@ import shutil
 import sys
 import tempfile
 
+import checks_client
+import checks_contract
 import checks_flood
 import checks_fuzz
 import checks_http
@@ -21,7 +23,7 @@ DEVICES = ["mlx5:count=4,state=4MiB,dirty=1MiB"]
 
 # One daemon bears all of these, in this order.
 HOSTILE = {"http": checks_http, "json": checks_json, "flood": checks_flood, "stop": checks_stop}
-OTHERS = {"fuzz": checks_fuzz}
+OTHERS = {"contract": checks_contract, "client": checks_client, "fuzz": checks_fuzz}
 
 
 def main():
