@@ -1,6 +1,7 @@
 /// What the API can be asked: the operations of openapi/ferry.yaml by their `operationId`.
 package enum Endpoint: String, CaseIterable, Sendable {
     case getHost
+    case getContract
     case listDevices
     case getDevice
     case probeDevice
@@ -22,7 +23,6 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case deleteImage
     case getHealth
     case getReadiness
-    case getContract
 }
 
 /// Where an endpoint is and what it takes and answers: the one table that routing, `Allow` and the
@@ -75,9 +75,9 @@ extension Endpoint {
     package var route: Route {
         switch self {
         case .getHost: Route(.get, "/v1/host")
+        case .getContract: Route(.get, "/openapi.json")
         case .getHealth: Route(.get, "/healthz")
         case .getReadiness: Route(.get, "/readyz", refusals: [503])
-        case .getContract: Route(.get, "/openapi.json")
         case .listDevices, .getDevice, .probeDevice: deviceRoute
         case .listSessions, .openSession, .getSession, .closeSession: sessionRoute
         case .listJobs, .createJob, .getJob, .cancelJob, .switchOverJob, .resolveJob,
