@@ -64,11 +64,11 @@ def described(contract):
             if not response.get("description"):
                 yield f"{label} {status} has no description"
             for kind, content in response.get("content", {}).items():
-                if not {"example", "examples"} & set(content):
+                if "schema" in content and not {"example", "examples"} & set(content):
                     yield f"{label} {status} {kind} has no example"
         body = resolved(contract, operation.get("requestBody", {}))
         for kind, content in body.get("content", {}).items():
-            if not {"example", "examples"} & set(content):
+            if "schema" in content and not {"example", "examples"} & set(content):
                 yield f"the body {kind} of {label} has no example"
         for parameter in operation.get("parameters", []):
             if not resolved(contract, parameter).get("description"):
