@@ -13,6 +13,7 @@ import checks_contract
 import checks_flood
 import checks_fuzz
 import checks_http
+import checks_images
 import checks_json
 import checks_stop
 from daemon import Ferryd
@@ -23,7 +24,7 @@ DEVICES = ["mlx5:count=4,state=4MiB,dirty=1MiB"]
 
 # One daemon bears all of these, in this order.
 HOSTILE = {"http": checks_http, "json": checks_json, "flood": checks_flood, "stop": checks_stop}
-OTHERS = {"contract": checks_contract, "client": checks_client, "fuzz": checks_fuzz}
+OTHERS = {"contract": checks_contract, "client": checks_client, "images": checks_images, "fuzz": checks_fuzz}
 
 
 def main():
