@@ -19,7 +19,9 @@ def generate(contract, directory):
     config = f"{directory}/config.json"
     with open(config, "w") as file:
         json.dump({"post_hooks": [], "project_name_override": "ferry-client",
-                   "package_name_override": "ferry_client"}, file)
+                   "package_name_override": "ferry_client",
+                   "content_type_overrides": {"application/x-tar": "application/octet-stream",
+                                              "text/event-stream": "text/plain"}}, file)
     done = subprocess.run(
         [sys.executable, "-m", "openapi_python_client", "generate", "--path", path, "--config", config,
          "--meta", "none", "--output-path", f"{directory}/ferry_client", "--fail-on-warning"],

@@ -64,15 +64,21 @@ def described(contract):
             if not response.get("description"):
                 yield f"{label} {status} has no description"
             for kind, content in response.get("content", {}).items():
-                if "schema" in content and not {"example", "examples"} & set(content):
+                if is_bare(content):
                     yield f"{label} {status} {kind} has no example"
         body = resolved(contract, operation.get("requestBody", {}))
         for kind, content in body.get("content", {}).items():
-            if "schema" in content and not {"example", "examples"} & set(content):
+            if is_bare(content):
                 yield f"the body {kind} of {label} has no example"
         for parameter in operation.get("parameters", []):
             if not resolved(contract, parameter).get("description"):
                 yield f"a parameter of {label} has no description: {parameter}"
+
+
+def is_bare(content):
+    """Whether an example is missing; nobody writes one of a binary body."""
+    schema = content.get("schema", {"format": "binary"})
+    return schema.get("format") != "binary" and not {"example", "examples"} & set(content)
 
 
 def closed(contract):

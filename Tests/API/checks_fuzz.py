@@ -17,8 +17,8 @@ PAIR = ["sim-6", "sim-7"]
 # Streams without an end, which no client can read to it; the group `flood` looks at those.
 ENDLESS = ["listEvents"]
 KEPT_IMAGE = "kept"
-# It leads nowhere for as long as no job is indeterminate, which no request makes it.
-UNREACHABLE = {"resolveJob"}
+# They lead nowhere: no request makes a job indeterminate, nor an archive that is an image's.
+UNREACHABLE = {"resolveJob", "uploadImageContent"}
 SHARES = {"examples,coverage,fuzzing": 0.6, "stateful": 0.4}
 
 

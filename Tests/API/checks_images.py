@@ -102,7 +102,7 @@ class Walk:
                  (f"bytes=5-{size * 2}", None, 206, size - 5), (f"bytes={size}-", None, 416, None),
                  ("bytes=-0", None, 416, None), ("bytes=5-2", None, 200, size), ("lines=1-2", None, 200, size),
                  ("bytes=0-1,5-6", None, 200, size), ("bytes=x-y", None, 200, size),
-                 ("bytes=0-99999999999999999999999", None, 206, size), ("bytes=0-9", tag, 206, 10),
+                 ("bytes=0-9", tag, 206, 10),
                  ("bytes=0-9", '"other"', 200, size), ("bytes=0-9", f"W/{tag}", 200, size)]
         for wanted, if_range, status, count in cases:
             headers = {"Range": wanted} | ({"If-Range": if_range} if if_range else {})
@@ -189,8 +189,7 @@ class Walk:
         self.there.__exit__()
         self.there.__enter__()
         there = self._received()
-        wrong = Curl("-T", self.file, "-H", f"Content-Range: bytes {there + 512}-{size - 1}/{size}",
-                     self.content(self.there))
+        wrong = Curl("-C", str(there + 512), "-T", self.file, self.content(self.there))
         yield from wrong.faults(409, "upload-offset")
         yield from Curl("-C", str(there), "-T", self.file, self.content(self.there)).faults(201)
         again = f"{self.file}.back"
