@@ -104,7 +104,8 @@ NO_REQUEST = [
     *((f"a downtime of {name}", number(text), (400, 422), ("/limits/downtime_ms",)) for name, text in (
         ("1e400", "1e400"), ("-1e400", "-1e400"), ("40 digits", "9" * 40), ("100,000 digits", "9" * 100_000),
         ("2^63", "9223372036854775808"), ("-2^63 - 1", "-9223372036854775809"))),
-    ("a field of another kind", b'{"kind":"reset","devices":[{"source":"sim-0"}],"after":"stop"}', (422,), ("/after",)),
+    ("a field of another kind", b'{"kind":"reset","devices":[{"source":"sim-0"}],"after":"stop"}', (422,),
+     ("/after",)),
     ("a truth that is 1", (SAVE % '"no_p2p_mappings":1').encode(), (400, 422), ("/no_p2p_mappings",)),
 ]
 

@@ -4,6 +4,7 @@ import contextlib
 import time
 
 from checks_flood import blocked_job, gate
+from checks_http import library_answers
 from wire import Closed, Wire, request
 
 # A debug build with 2,000 clients at once; what grows with the number of requests passes it soon.
@@ -56,5 +57,7 @@ def stop(daemon, report):
 
 
 def run(report, daemon):
+    if library_answers:
+        report.note(f"{len(library_answers)} answers were libmicrohttpd's own, in HTML (docs/decisions/0023)")
     report.check("memory is bounded after all of it", memory, daemon, report)
     report.check(f"SIGTERM with {WAITING} clients waiting ends cleanly", stop, daemon, report)

@@ -30,6 +30,7 @@ class Wire:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._read = b""
+        self._is_closed = False
 
     def __enter__(self):
         return self
@@ -62,6 +63,7 @@ class Wire:
         except ConnectionResetError:
             piece = b""
         self._read += piece
+        self._is_closed = not piece
         return bool(piece)
 
     def _until(self, mark):
@@ -122,6 +124,11 @@ class Wire:
         except TimeoutError:
             pass
         return False
+
+    def is_over(self, seconds=PATIENCE):
+        """Whether the server closes now, whatever it still says."""
+        self.ends(seconds)
+        return self._is_closed
 
     @property
     def rest(self):
