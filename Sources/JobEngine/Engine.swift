@@ -158,7 +158,7 @@ package final class Engine: Sendable {
     ///
     /// Blocking.
     package func devices(
-        choosing choose: ([DeviceRecord]) throws(Problem) -> [DeviceRecord]
+        choosing choose: ([DeviceRecord]) throws(Problem) -> ArraySlice<DeviceRecord>
     ) throws(Problem) -> [DeviceView] {
         let chosen = try choose(backends.records)
         let sessions = sessionTable.openByDevice

@@ -50,7 +50,7 @@ struct ListField<Item>: Sendable {
     }
 
     /// The key a name has in this field: empty for the field itself, nil for another one.
-    fileprivate func key(in wanted: String) -> String? {
+    func key(in wanted: String) -> String? {
         guard name.hasSuffix(".*") else { return wanted == name ? "" : nil }
         let prefix = name.dropLast()
         guard wanted.hasPrefix(prefix), wanted.count > prefix.count else { return nil }
@@ -76,24 +76,4 @@ enum FieldValue: Hashable, Sendable {
     case time(Timestamp)
     case flag(Bool)
     case set([String])
-}
-
-/// What a reader may ask of the items of one list.
-struct FieldTable<Item>: Sendable {
-    /// As the list is called: `devices`.
-    let list: String
-    let fields: [ListField<Item>]
-    /// The names at the top of the document, for `fields=`.
-    let members: [String]
-
-    /// A field, with the key when it is a map's.
-    func field(_ name: String) -> (field: ListField<Item>, key: String)? {
-        for field in fields {
-            if let key = field.key(in: name) { return (field, key) }
-        }
-        return nil
-    }
-
-    /// Every name, for whoever asked for another.
-    var names: String { fields.map(\.name).joined(separator: ", ") }
 }

@@ -127,11 +127,12 @@ struct FilterParserTests {
         for _ in 0..<50 {
             let count = Int.random(in: 0..<40, using: &random)
             let text = (0..<count).map { _ in parts.randomElement(using: &random) ?? "" }.joined()
-            do {
+            do throws(Problem) {
                 let expression = try FilterParser.parse(text)
-                #expect(try FilterParser.parse("\(expression)") == expression, "\(text)")
+                let again = try FilterParser.parse("\(expression)")
+                #expect(again == expression, "\(text)")
             } catch {
-                let column = (error as? Problem)?.facts.column ?? 0
+                let column = error.facts.column ?? 0
                 #expect((1...text.unicodeScalars.count + 1).contains(column), "\(text)")
             }
         }

@@ -16,11 +16,12 @@ struct FilterTests {
 
     private let table = FieldTable<Thing>(
         list: "things",
+        order: "name",
+        members: [],
         fields: [
             .text("name") { $0.name }, .number("size.count") { $0.count }, .time("at") { $0.at },
             .flag("on") { $0.isOn }, .set("flags") { $0.flags }, .map("labels") { $0.labels },
-        ],
-        members: []
+        ]
     )
 
     private func holds(_ text: String, _ thing: Thing) throws -> Bool {
