@@ -60,11 +60,11 @@ extension APIResponse {
         )
     }
 
-    /// What a reader who has this very document is told instead of it.
+    /// What a reader who has this very document is told: the transport keeps the body back, and
+    /// says its length as it must (RFC 9110, 8.6).
     func unlessKnown(to reader: EntityTagList) -> Self {
         guard status == 200, let tag, reader.names(tag) else { return self }
-        let kept = headers.filter { ["ETag", "Cache-Control"].contains($0.name) }
-        return Self(status: 304, headers: kept, body: [])
+        return Self(status: 304, headers: headers, body: body, form: form)
     }
 
     private var tag: EntityTag? {

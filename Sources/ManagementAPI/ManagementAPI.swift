@@ -22,7 +22,8 @@ package final class ManagementAPI: Sendable {
     /// Answers a request by calling `reply` exactly once: at once on this thread for reads of
     /// memory, later from another for everything else.
     ///
-    /// Never blocks. HEAD is answered like GET, body and all: the transport keeps the body back.
+    /// Never blocks. HEAD is answered like GET, and 304 is, body and all: the transport keeps the body
+    /// back.
     package func respond(
         to request: APIRequest,
         reply: @escaping @Sendable (APIResponse) -> Void

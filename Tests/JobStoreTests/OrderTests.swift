@@ -69,7 +69,7 @@ struct OrderTests {
         var walk = JobWalk(limit: 10)
         walk.state = "succeeded"
         #expect(try store.jobs(walk).jobs.map(\.job.id.text) == ["job-3", "job-2", "job-0"])
-        walk.kind = "reset"
+        walk.kind = "another"
         #expect(try store.jobs(walk).jobs.isEmpty)
         walk.kind = jobs[0].spec.work.kind.rawValue
         #expect(

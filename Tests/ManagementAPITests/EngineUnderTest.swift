@@ -63,7 +63,7 @@ final class EngineUnderTest: Sendable {
         let response = await withCheckedContinuation { continuation in
             api.respond(to: request) { continuation.resume(returning: $0) }
         }
-        let endpoint = try Call(request, TargetMemo()).endpoint
+        let endpoint = try TargetMemo().target(of: request).endpoint
         let allowed = try #require(statuses[endpoint.rawValue])
         #expect(allowed.contains("\(response.status)"), "\(method) \(path)")
         return response

@@ -88,6 +88,7 @@ struct ListQueryTests {
         }
         let passing = Set(all.filter { _ in Bool.random(using: &random) }.map(\.id))
         let sort = ["id", "-id", "size", "-size,-id"].randomElement(using: &random) ?? "id"
+        var newcomers = 0
         let met = try walk(all, ("limit", "3"), ("sort", sort)) { things, page in
             // The last one of the page, which the cursor is behind, goes first of all.
             if let last = page.items.last, passing.contains(last.id) {
@@ -95,7 +96,9 @@ struct ListQueryTests {
             }
             let gone = passing.randomElement(using: &random)
             things.removeAll { $0.id == gone }
-            things.append(Thing(id: "x\(things.count)-\(Int.random(in: 0..<1000, using: &random))"))
+            newcomers += 1
+            let place = Int.random(in: 0..<1000, using: &random)
+            things.append(Thing(id: "\(place)-\(newcomers)"))
         }
         let stayed = all.filter { !passing.contains($0.id) }.map(\.id)
         #expect(Set(met).count == met.count)
