@@ -16,7 +16,7 @@ package enum JSONWriter {
     /// One page of a list whose items are texts already: `{"items":[…],"next_cursor":…}`.
     ///
     /// `next_cursor` is null on the last page. The items are trusted to be JSON.
-    package static func list(items: some Sequence<[UInt8]>, nextCursor: String?) -> [UInt8] {
+    package static func list(items: [[UInt8]], nextCursor: String?) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(items.reduce(64) { $0 + $1.count + 1 } + (nextCursor?.utf8.count ?? 0))
         text += #"{"items":["#.utf8

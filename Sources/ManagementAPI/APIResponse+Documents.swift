@@ -53,9 +53,9 @@ extension APIResponse {
 
     /// One page of a list of whole documents.
     static func page(of documents: [KeptDocument], nextCursor: String?) -> Self {
-        let digest = TextDigest(of: documents.lazy.map(\.digest), nextCursor: nextCursor)
+        let digest = TextDigest(of: documents.map(\.digest), nextCursor: nextCursor)
         return .tagged(
-            JSONWriter.list(items: documents.lazy.map(\.text), nextCursor: nextCursor),
+            JSONWriter.list(items: documents.map(\.text), nextCursor: nextCursor),
             EntityTag(digest)
         )
     }

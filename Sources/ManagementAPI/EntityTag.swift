@@ -31,7 +31,7 @@ struct TextDigest: Hashable, Sendable {
     }
 
     /// Of a page, without reading its items again.
-    init(of items: some Sequence<Self>, nextCursor: String?) {
+    init(of items: [Self], nextCursor: String?) {
         var hasher = Hasher()
         for item in items { hasher.combine(item.value) }
         hasher.combine(nextCursor)
