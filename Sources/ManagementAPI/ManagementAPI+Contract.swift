@@ -7,6 +7,6 @@ extension ManagementAPI {
             start: ferry_contract(),
             count: ferry_contract_size()
         )
-        return .document(text: unsafe Array(bytes), form: AnswerForm())
+        return .tagged(unsafe Array(bytes), form: AnswerForm())
     }()
 }
