@@ -157,5 +157,9 @@ let package = Package(
         tests("APIClientTests", ["APIClient", "APISchema", "HTTPServer", "ManagementAPI"]),
         tests("FerryctlTests", ["ferryctl", "APIClient", "APISchema", argumentParser]),
         tests("HTTPServerTests", ["HTTPServer", "ManagementAPI"]),
+        tests(
+            "FerrydTests",
+            ["ferryd", "ManagementAPI", .product(name: "Logging", package: "swift-log")]
+        ),
     ]
 )

@@ -8,9 +8,12 @@ struct Call: Sendable {
     private let body: [UInt8]
     /// The entity tag of `If-Match`, as it came.
     let ifMatch: String?
+    /// Where a request that may change something stands in its client's trace.
+    let trace: TraceParent?
 
-    init(_ request: APIRequest, _ targets: TargetMemo) throws(Problem) {
-        self.target = try targets.target(of: request)
+    init(_ request: APIRequest, _ target: RoutedTarget) throws(Problem) {
+        self.target = target
+        self.trace = request.method == "GET" ? nil : TraceParent(of: request)
         self.caller = request.caller
         self.ifMatch = request.header("if-match")
         self.body = try Self.acceptedBody(of: request, target.body)
