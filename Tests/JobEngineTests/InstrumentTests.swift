@@ -86,6 +86,7 @@ struct EngineMetricsTests {
     @Test("a write the store does not take is counted, and none of the times is its")
     func failedWrite() async throws {
         let fixture = try EngineFixture("mlx5:count=2,state=64KiB")
+        fixture.tape.start()
         fixture.store.plan(.from(1))
         let spec = try fixture.migration()
         #expect(throws: Problem.self) { try fixture.engine.submit(spec, requestedBy: "test") }
