@@ -159,7 +159,10 @@ let package = Package(
         tests("HTTPServerTests", ["HTTPServer", "ManagementAPI"]),
         tests(
             "FerrydTests",
-            ["ferryd", "ManagementAPI", .product(name: "Logging", package: "swift-log")]
+            [
+                "ferryd", "ManagementAPI", "MigrationCore",
+                .product(name: "Logging", package: "swift-log"),
+            ]
         ),
     ]
 )

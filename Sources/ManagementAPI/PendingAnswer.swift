@@ -15,7 +15,7 @@ struct PendingAnswer: Sendable {
     init(
         to request: APIRequest,
         of api: ManagementAPI,
-        reply: @escaping @Sendable (APIResponse) -> Void
+        reply: @escaping @Sendable (APIResponse) -> Void = { _ in }
     ) {
         self.api = api
         self.request = request
@@ -49,17 +49,26 @@ struct PendingAnswer: Sendable {
     }
 
     /// Gives the answer.
+    func finish(_ response: APIResponse, named name: String? = nil, problem: Problem.Code? = nil) {
+        reply(settled(response, named: name, problem: problem))
+    }
+
+    /// The answer as it is to be sent; from here on it counts as given.
     ///
     /// One that many requests share stays as it is, without a name, when its client gave none.
-    func finish(_ response: APIResponse, named name: String? = nil, problem: Problem.Code? = nil) {
+    func settled(
+        _ response: APIResponse,
+        named name: String? = nil,
+        problem: Problem.Code? = nil
+    ) -> APIResponse {
         let nanoseconds = api.engine.monotonicNanoseconds() - startedAt
         api.requests.count(place, status: response.status, nanoseconds: nanoseconds)
         let isTold = response.status >= 500 || request.method != Route.Method.get.rawValue
         var id = name ?? requestID
         if id == nil, isTold || response.form == nil { id = RequestID.next() }
-        guard let id else { return reply(response) }
+        guard let id else { return response }
         if isTold { tell(id, response.status, problem, nanoseconds) }
-        reply(response.named(id))
+        return response.named(id)
     }
 
     private func tell(_ id: String, _ status: Int, _ problem: Problem.Code?, _ nanoseconds: UInt64)

@@ -19,11 +19,17 @@ package final class TransportMetrics: Sendable {
 
     package func didDisconnect() { open.add(-1) }
 
+    package var openConnectionCount: Int { open.value }
+
     func didRefuse(_ refusal: TransportRefusal) { refusals.of(refusal.reason).add() }
 
     var families: [MetricFamily] {
         [
-            .gauge("ferry_http_connections", "Open connections of clients.", Double(open.value)),
+            .gauge(
+                "ferry_http_connections",
+                "Open connections of clients.",
+                Double(openConnectionCount)
+            ),
             .counter(
                 "ferry_http_connections_total",
                 "Connections that clients made.",

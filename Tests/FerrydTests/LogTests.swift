@@ -1,6 +1,7 @@
 import Dispatch
 import Logging
 import ManagementAPI
+import MigrationCore
 import Synchronization
 import Testing
 
@@ -31,6 +32,18 @@ struct LogTests {
             + #"mark="\u{2028}\u{202e}"]"#
         #expect(line == expected)
         #expect(!line.utf8.contains { $0 < 0x20 || $0 == 0x7F })
+    }
+
+    @Test("the level is info, or what the command line says, and nothing else")
+    func levels() throws {
+        let plain = try DaemonConfiguration(arguments: Ferryd.parse([]))
+        #expect(plain.logLevel == .info)
+        let quiet = try DaemonConfiguration(arguments: Ferryd.parse(["--log-level", "error"]))
+        #expect(quiet.logLevel == .error)
+        let problem = #expect(throws: Problem.self) {
+            try DaemonConfiguration(arguments: Ferryd.parse(["--log-level", "loud"]))
+        }
+        #expect(problem?.code == .invalidField)
     }
 
     @Test("a reader that is slow holds nobody up, and what was dropped is told")
