@@ -160,7 +160,7 @@ let package = Package(
         tests(
             "FerrydTests",
             [
-                "ferryd", "ManagementAPI", "MigrationCore",
+                "ferryd", "ManagementAPI", "MigrationCore", argumentParser,
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

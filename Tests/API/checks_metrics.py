@@ -122,7 +122,7 @@ def scrapes_are_quick(daemon, report):
         text = scrape(daemon)
         times.append(time.monotonic() - started)
     report.note(f"{statistics.median(times) * 1e3:.1f} ms in the middle, {len(text) >> 10} KiB")
-    # A debug build that others disturb; a release build takes some tenths of a millisecond.
+    # A debug build that others disturb; a release build takes little more than one.
     if statistics.median(times) > 0.1:
         yield "a scrape takes more than 100 ms"
 
