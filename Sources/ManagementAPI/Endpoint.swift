@@ -22,6 +22,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case deleteImage
     case getHealth
     case getReadiness
+    case getMetrics
 }
 
 /// Where an endpoint is and what it takes and answers: the one table that routing, `Allow` and the
@@ -89,6 +90,7 @@ extension Endpoint {
         case .getHost: .reading("/v1/host")
         case .getHealth: Route(.get, "/healthz")
         case .getReadiness: Route(.get, "/readyz", refusals: [503])
+        case .getMetrics: Route(.get, "/metrics")
         case .listDevices, .getDevice, .probeDevice: deviceRoute
         case .listSessions, .openSession, .getSession, .closeSession: sessionRoute
         case .listJobs, .createJob, .getJob, .cancelJob, .switchOverJob, .resolveJob,
