@@ -24,6 +24,8 @@ package struct JobDTO: Hashable, Sendable, Codable {
     /// Why it failed, or what is not known of it.
     package var error: ProblemDTO?
     package var labels: [String: String]
+    /// The `traceparent` of the request it was asked for with.
+    package var traceparent: String?
     package let requestedBy: String
     package let createdAt: String
     package var startedAt: String?

@@ -13,6 +13,8 @@ package struct ProblemDTO: Hashable, Sendable, Codable {
     package let detail: String
     /// The resource it happened to.
     package var instance: String?
+    /// The request that was answered with it, as `X-Request-Id` names it.
+    package var requestId: String?
     package var device: String?
     package var session: String?
     package var image: String?

@@ -88,7 +88,7 @@ final class Exchange: Sendable {
     func beginCall() -> APIRequest? {
         phase.withLock { $0 = .calling }
         return incoming.withLock { incoming in
-            guard let head = incoming.head.take()?.head else { return nil }
+            guard !incoming.wasCalled, let head = incoming.head?.head else { return nil }
             incoming.wasCalled = true
             return APIRequest(
                 method: head.method == "HEAD" ? "GET" : head.method,
@@ -144,6 +144,17 @@ final class Exchange: Sendable {
 
     var rawPath: String { RequestHead.split(target).path }
 
+    /// The request for a refusal of it; `head` is one that was read and not taken.
+    func refused(_ head: RequestHead? = nil) -> RefusedRequest {
+        let head = head ?? incoming.withLock { $0.head?.head }
+        return RefusedRequest(
+            method: head?.method,
+            rawPath: rawPath,
+            requestID: head?["x-request-id"],
+            caller: connection.caller
+        )
+    }
+
     /// Whether the API was called.
     var wasCalled: Bool { incoming.withLock { $0.wasCalled } }
 
@@ -170,14 +181,6 @@ final class Exchange: Sendable {
     init(raw: OpaquePointer) { unsafe self.raw = raw }
 
     func resume() { unsafe MHD_resume_connection(raw) }
-}
-
-extension Optional {
-    /// The value, leaving nil behind.
-    fileprivate mutating func take() -> Wrapped? {
-        defer { self = nil }
-        return self
-    }
 }
 
 extension [UInt8] {

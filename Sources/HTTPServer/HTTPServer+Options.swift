@@ -42,6 +42,6 @@ extension HTTPServer {
     package typealias Handle =
         @Sendable (APIRequest, @escaping @Sendable (APIResponse) -> Void) -> Void
 
-    /// Words an answer of the transport itself; the string is the raw path.
-    package typealias Refuse = @Sendable (TransportRefusal, String) -> APIResponse
+    /// Words an answer of the transport itself.
+    package typealias Refuse = @Sendable (TransportRefusal, RefusedRequest) -> APIResponse
 }

@@ -19,8 +19,9 @@ package final class HTTPServer: Sendable {
         try self.init(
             listener: listener,
             options: options,
+            metrics: api.transport,
             handle: { request, reply in api.respond(to: request, reply: reply) },
-            refuse: { refusal, rawPath in ManagementAPI.response(to: refusal, rawPath: rawPath) }
+            refuse: { refusal, request in api.refuse(refusal, request) }
         )
     }
 
@@ -28,6 +29,7 @@ package final class HTTPServer: Sendable {
     package init(
         listener: ListenAddress,
         options: Options = Options(),
+        metrics: TransportMetrics = TransportMetrics(),
         handle: @escaping Handle,
         refuse: @escaping Refuse
     ) throws(ListenFailure) {
@@ -41,6 +43,7 @@ package final class HTTPServer: Sendable {
         self.service = try RequestService(
             listener: socket,
             options: options,
+            metrics: metrics,
             handle: handle,
             refuse: refuse
         )

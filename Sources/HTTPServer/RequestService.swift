@@ -11,6 +11,7 @@ final class RequestService: Sendable {
     let requests = RequestsUnderWay()
     let door: Doorkeeper
     private let rules: RequestRules
+    private let metrics: TransportMetrics
     private let handle: HTTPServer.Handle
     private let refuse: HTTPServer.Refuse
     private let isStopping = Atomic(false)
@@ -18,10 +19,12 @@ final class RequestService: Sendable {
     init(
         listener: ListeningSocket,
         options: HTTPServer.Options,
+        metrics: TransportMetrics,
         handle: @escaping HTTPServer.Handle,
         refuse: @escaping HTTPServer.Refuse
     ) throws(ListenFailure) {
         self.options = options
+        self.metrics = metrics
         self.handle = handle
         self.refuse = refuse
         self.rules = RequestRules(
@@ -42,11 +45,13 @@ final class RequestService: Sendable {
             headTimeout: options.headTimeout
         )
         connections.insert(connection)
+        metrics.didConnect()
         return connection
     }
 
     func didDisconnect(_ connection: ClientConnection) {
         connections.remove(connection)
+        metrics.didDisconnect()
         door.didDisconnect()
     }
 
@@ -98,7 +103,7 @@ final class RequestService: Sendable {
     func refuseWaiting() {
         for connection in connections.all {
             guard let exchange = connection.current else { continue }
-            exchange.answer(refuse(.shuttingDown, exchange.rawPath))
+            exchange.answer(refuse(.shuttingDown, exchange.refused()))
         }
     }
 
@@ -114,12 +119,12 @@ final class RequestService: Sendable {
             } else {
                 head = try event.head(target: exchange.target)
                 if let refusal = rules.refusal(of: head.head, caller: connection.caller) {
-                    return refuseAtOnce(exchange, refusal, event)
+                    return refuseAtOnce(exchange, refusal, event, head.head)
                 }
                 connection.knownHead = head.isWorthKeeping ? head : nil
             }
             if isStopping.load(ordering: .sequentiallyConsistent) {
-                return refuseAtOnce(exchange, .shuttingDown, event)
+                return refuseAtOnce(exchange, .shuttingDown, event, head.head)
             }
             exchange.didReadHead(head)
             connection.expectProgress(within: options.bodyTimeout)
@@ -133,10 +138,11 @@ final class RequestService: Sendable {
     private func refuseAtOnce(
         _ exchange: Exchange,
         _ refusal: TransportRefusal,
-        _ event: AccessEvent
+        _ event: AccessEvent,
+        _ head: RequestHead? = nil
     ) -> MHD_Result {
         exchange.willLeaveBodyUnread()
-        return send(refuse(refusal, exchange.rawPath), for: exchange, event, closes: true)
+        return send(refuse(refusal, exchange.refused(head)), for: exchange, event, closes: true)
     }
 
     /// Answers in the middle of a body.
@@ -146,7 +152,7 @@ final class RequestService: Sendable {
     private func cutShort(_ exchange: Exchange, _ refusal: TransportRefusal) -> MHD_Result {
         exchange.willLeaveBodyUnread()
         exchange.beginSending()
-        exchange.connection.send(RawAnswer.bytes(of: refuse(refusal, exchange.rawPath)))
+        exchange.connection.send(RawAnswer.bytes(of: refuse(refusal, exchange.refused())))
         return .NO
     }
 
@@ -155,7 +161,7 @@ final class RequestService: Sendable {
         guard let request = exchange.beginCall() else { return .NO }
         requests.enter()
         if isStopping.load(ordering: .sequentiallyConsistent) {
-            exchange.answer(refuse(.shuttingDown, exchange.rawPath))
+            exchange.answer(refuse(.shuttingDown, exchange.refused()))
         } else {
             handle(request) { exchange.answer($0) }
         }
@@ -163,7 +169,7 @@ final class RequestService: Sendable {
         // those that wait: either way nothing is suspended once it has.
         let response = unsafe exchange.endCall(suspending: event.connection) {
             isStopping.load(ordering: .sequentiallyConsistent)
-                ? refuse(.shuttingDown, exchange.rawPath) : nil
+                ? refuse(.shuttingDown, exchange.refused()) : nil
         }
         guard let response else { return .YES }
         return send(response, for: exchange, event)

@@ -35,6 +35,11 @@ final class CommandPool: Sendable {
         self.state = Mutex(State(idle: Array((0..<queueCount).reversed())))
     }
 
+    /// How many queues work, and how much waits for one.
+    var load: (busy: Int, pending: Int) {
+        state.withLock { (queues.count - $0.idle.count, $0.waiting.count) }
+    }
+
     /// Runs work on a queue that is free, now or when there is one.
     func perform(_ work: @escaping Work) throws(Problem) {
         let answer: Answer = state.withLock { state in

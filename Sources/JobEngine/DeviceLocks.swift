@@ -17,6 +17,19 @@ final class DeviceLocks: Sendable {
     /// devices is needed.
     private let holders = Mutex<[DeviceID: Holder]>([:])
 
+    /// Counts who was in the way.
+    private let refusals: InstrumentFamily<Counter>
+
+    init(refusals: InstrumentFamily<Counter>) { self.refusals = refusals }
+
+    /// Jobs that ended indeterminate and keep devices.
+    var indeterminateCount: Int {
+        let jobs = holders.withLock { holders in
+            holders.values.compactMap { if case .indeterminate(let job) = $0 { job } else { nil } }
+        }
+        return Set(jobs).count
+    }
+
     func holder(of device: DeviceID) -> Holder? { holders.withLock { $0[device] } }
 
     /// Every device that is held.
@@ -31,7 +44,7 @@ final class DeviceLocks: Sendable {
             for device in devices { holders[device] = holder }
             return nil
         }
-        if let (device, other) = taken { throw Self.busy(device, other) }
+        if let (device, other) = taken { throw refusal(device, other) }
     }
 
     func release(_ devices: [DeviceID], from holder: Holder) {
@@ -100,10 +113,21 @@ final class DeviceLocks: Sendable {
     /// Throws `device-busy` while a job, running or ended indeterminate, has the device.
     func checkNoJob(on device: DeviceID) throws(Problem) {
         switch holder(of: device) {
-        case .job(let job)?: throw Self.busy(device, .job(job))
-        case .indeterminate(let job)?: throw Self.busy(device, .indeterminate(job))
+        case .job(let job)?: throw refusal(device, .job(job))
+        case .indeterminate(let job)?: throw refusal(device, .indeterminate(job))
         case .operation?, nil: return
         }
+    }
+
+    private func refusal(_ device: DeviceID, _ holder: Holder) -> Problem {
+        let name =
+            switch holder {
+            case .job: "job"
+            case .indeterminate: "indeterminate_job"
+            case .operation: "operation"
+            }
+        refusals.of(name).add()
+        return Self.busy(device, holder)
     }
 
     private static func busy(_ device: DeviceID, _ holder: Holder) -> Problem {

@@ -8,7 +8,11 @@ extension Engine {
     /// Checks, locks the devices, stores and starts a job.
     ///
     /// Blocking.
-    package func submit(_ spec: JobSpec, requestedBy: String) throws(Problem) -> JobView {
+    package func submit(
+        _ spec: JobSpec,
+        requestedBy: String,
+        trace: TraceParent? = nil
+    ) throws(Problem) -> JobView {
         try checkAccepting()
         let admission = JobAdmission(
             backends: backends,
@@ -21,6 +25,7 @@ extension Engine {
         guard workers.reserve() else {
             var facts = Problem.Facts()
             facts.retryAfterSeconds = 5
+            metrics.overloads.of("jobs").add()
             throw Problem(.overloaded, "Too many jobs wait for a worker.", facts)
         }
         // What was taken for the job is given back when it does not begin.
@@ -34,7 +39,7 @@ extension Engine {
                 givingBack.append { self.catalogue.endUse(of: image, by: id) }
             }
             let admitted = try admission.admit(spec)
-            let job = makeJob(id, spec, requestedBy, admitted)
+            let job = makeJob(id, spec, requestedBy, trace, admitted)
             guard jobTable.insert(job) else { throw Self.exists(id) }
             givingBack.append { self.jobTable.remove(id) }
             // Again, for a stop that began meanwhile: it sees the job in the table, or is seen.
@@ -181,9 +186,11 @@ extension Engine {
         _ id: JobID,
         _ spec: JobSpec,
         _ requestedBy: String,
+        _ trace: TraceParent?,
         _ admitted: JobAdmission.Admitted
     ) -> ActiveJob {
         var job = Job(id: id, spec: spec, requestedBy: requestedBy, createdAt: clock.timestamp())
+        job.trace = trace
         job.image = admitted.members.image?.id
         job.devices = admitted.members.sessions.map { side, _, session in
             var device = JobDevice(device: session.device.device, side: side)
@@ -235,12 +242,15 @@ extension Engine {
     func start(_ job: ActiveJob, _ members: JobMembers) {
         // What was begun before has to be brought to its end.
         let isWithdrawable = job.isUnbegun
+        let startedAt = clock.monotonicNanoseconds()
         workers.lease(
             max(1, members.all.count),
             for: job.id,
             isWithdrawable: isWithdrawable
         ) { lease in
             guard let lease else { return self.endUnbegun(job, members) }
+            self.metrics.queueWaits.of(job.spec.work.kind.rawValue)
+                .observe(nanoseconds: self.clock.monotonicNanoseconds() - startedAt)
             lease.crew.queues[0].async {
                 self.run(job, members, lease.crew)
                 self.workers.release(lease)

@@ -11,6 +11,7 @@ extension Engine {
             record.startedAt = record.startedAt ?? now
             if record.state == .queued { record.state = .running }
         }
+        let transfer = TransferMetrics(job, members, metrics, clock)
         let runner = JobRunner(
             job: job,
             members: members,
@@ -19,6 +20,8 @@ extension Engine {
             unhold: { self.unhold($0) },
             images: imageFiles,
             clock: clock,
+            metrics: metrics,
+            transfer: transfer,
             kernelRelease: SystemNames.current.kernelRelease,
             version: configuration.version,
             abortTryLimit: configuration.abortTryLimit
@@ -28,7 +31,10 @@ extension Engine {
         }
         deadlines.withLock { $0[job.id] = deadline }
         deadline.move(toSeconds: job.job.limits.completionTimeoutSeconds)
+        metrics.didBegin(transfer)
         let outcome = runner.run()
+        metrics.didEnd(transfer)
+        metrics.didRun(job.job)
         deadlines.withLock { $0[job.id] = nil }
         deadline.cancel()
         finish(job, members, outcome)
@@ -61,6 +67,8 @@ extension Engine {
                 record.noteContent(session.record.content, of: session.device.device, side)
             }
         } settling: {
+            let expected = job.view.progress?.expectedDowntimeNanoseconds
+            metrics.didEnd(job.job, outcome.state, expectedDowntimeNanoseconds: expected)
             letGo(job, members, outcome)
             jobTable.didEnd(job.id)
         }

@@ -38,7 +38,8 @@ package final class Engine: Sendable {
 
     let workers: WorkerPool
     let commands: CommandPool
-    let locks = DeviceLocks()
+    let locks: DeviceLocks
+    let metrics = EngineMetrics()
     let feed = ChangeFeed()
     let sessionTable = SessionTable()
     let jobTable: JobTable
@@ -82,7 +83,9 @@ package final class Engine: Sendable {
     ) throws(Problem) {
         self.configuration = configuration
         self.backends = Backends(all: backends)
+        let store = MeasuredStore(store, clock: clock, metrics: metrics)
         self.store = store
+        self.locks = DeviceLocks(refusals: metrics.lockRefusals)
         self.imageFiles = images
         self.clock = clock
         self.keeper = keeper
@@ -121,8 +124,16 @@ package final class Engine: Sendable {
 
     /// Runs blocking work on a small pool; throws `overloaded` when its queue is full.
     package func perform(_ work: @escaping @Sendable () -> Void) throws(Problem) {
-        try commands.perform(work)
+        do throws(Problem) {
+            try commands.perform(work)
+        } catch {
+            metrics.overloads.of("commands").add()
+            throw error
+        }
     }
+
+    /// Of the clock the engine measures by.
+    package func monotonicNanoseconds() -> UInt64 { clock.monotonicNanoseconds() }
 
     package func host() -> HostView {
         let names = SystemNames.current

@@ -70,8 +70,10 @@ extension JobRunner {
         var notes: [(device: DrivenDevice, time: ArcTime?)] = []
         for outcome in reports {
             guard let report = outcome.result, let move = moves[outcome.member.number],
-                let device = try? outcome.member.session(side).device
+                let session = try? outcome.member.session(side)
             else { continue }
+            let device = session.device
+            if let to = move.to { metrics.didSet(move.from, to, session.driverName, report) }
             if let (problem, state) = report.failure {
                 failures[outcome.member.number] = ActionFailure(problem, side: side, state: state)
             } else {

@@ -13,6 +13,10 @@ extension JobRunner {
         let sizes = crew.each(members.all) { member in
             member.source?.device.stopCopyByteCount()
         }
+        for size in sizes {
+            let ofImage = members.image.flatMap { $0.byteCount(ofMember: size.member.imageMember) }
+            transfer.setRemaining(ofImage ?? size.result, of: size.member)
+        }
         let total = members.image?.byteCount ?? sizes.reduce(0) { $0 &+ ($1.result ?? 0) }
         job.sample { record, progress in
             progress.remainingByteCount = total
@@ -81,6 +85,9 @@ extension JobRunner {
     }
 
     private func show(_ rounds: [(JobMember, Round)]) {
+        for (member, round) in rounds {
+            transfer.setRemaining(round.round.remainingByteCount, of: member)
+        }
         job.sample { record, progress in
             progress.iterations += 1
             progress.remainingByteCount = rounds.reduce(0) {
@@ -218,6 +225,7 @@ extension JobRunner {
 
     private func didMove(_ byteCount: Int, _ member: JobMember) {
         meter.record(byteCount: byteCount)
+        transfer.didMove(byteCount, member)
         let moved = members.movedByteCount
         let current = meter.bytesPerSecond
         let total = member.pump?.read.byteCount ?? 0

@@ -14,6 +14,8 @@ struct JobRunner: Sendable {
     let unhold: @Sendable (OpenSession) -> Void
     let images: ImageDirectory
     let clock: any HostClock
+    let metrics: EngineMetrics
+    let transfer: TransferMetrics
     let kernelRelease: String
     let version: String
     let abortTryLimit: Int
@@ -27,6 +29,8 @@ struct JobRunner: Sendable {
         unhold: @escaping @Sendable (OpenSession) -> Void,
         images: ImageDirectory,
         clock: any HostClock,
+        metrics: EngineMetrics,
+        transfer: TransferMetrics,
         kernelRelease: String,
         version: String,
         abortTryLimit: Int
@@ -38,6 +42,8 @@ struct JobRunner: Sendable {
         self.unhold = unhold
         self.images = images
         self.clock = clock
+        self.metrics = metrics
+        self.transfer = transfer
         self.kernelRelease = kernelRelease
         self.version = version
         self.abortTryLimit = abortTryLimit

@@ -48,6 +48,7 @@ final class WorkerPool: Sendable {
         self.state = Mutex(State(free: Array((0..<workerCount).reversed())))
     }
 
+    var waitingCount: Int { state.withLock { $0.waiting.count } }
     var busyCount: Int { state.withLock { workerCount - $0.free.count } }
 
     /// Takes a place for a job, to work or to wait.

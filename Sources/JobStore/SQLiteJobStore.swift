@@ -72,6 +72,14 @@ package final class SQLiteJobStore: JobStore {
         }
     }
 
+    /// How large the file and its log are.
+    package func sizes() -> StoreSizes {
+        StoreSizes(
+            databaseByteCount: StoreFile.byteCount(path),
+            logByteCount: StoreFile.byteCount("\(path)-wal")
+        )
+    }
+
     /// What SQLite's writing connection is set to now.
     package func synchronousSetting() throws(Problem) -> Int? {
         try perform("read") {

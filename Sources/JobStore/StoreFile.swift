@@ -60,6 +60,13 @@ enum StoreFile {
         try queue.close()
     }
 
+    /// The size of a file; 0 when it is not there.
+    static func byteCount(_ path: String) -> UInt64 {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return 0 }
+        return UInt64(max(0, status.st_size))
+    }
+
     private static func isThere(_ path: String) throws(Errno) -> Bool {
         var status = stat()
         if unsafe lstat(path, &status) == 0 { return true }

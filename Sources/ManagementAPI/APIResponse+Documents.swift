@@ -78,8 +78,12 @@ extension APIResponse {
     static let noContent = Self(status: 204, headers: [], body: [])
 
     /// An error as RFC 9457 tells it.
-    static func problem(_ problem: Problem, instance: String?) -> Self {
-        let document = ProblemDTO(problem, instance: instance)
+    static func problem(
+        _ problem: Problem,
+        instance: String?,
+        requestID: String? = nil
+    ) -> Self {
+        let document = ProblemDTO(problem, instance: instance, requestID: requestID)
         var headers = contentHeaders("application/problem+json")
         if let allow = document.allow {
             headers.append(("Allow", allow.joined(separator: ", ")))
@@ -94,7 +98,9 @@ extension APIResponse {
         } catch {
             // A fact that JSON cannot hold: say what is certain.
             let certain = Problem(problem.code, "The details cannot be written as JSON.")
-            let body = try? JSONWriter.encode(ProblemDTO(certain, instance: nil))
+            let body = try? JSONWriter.encode(
+                ProblemDTO(certain, instance: nil, requestID: requestID)
+            )
             return Self(status: document.status, headers: headers, body: body ?? [])
         }
     }

@@ -10,9 +10,12 @@ struct Call: Sendable {
     let ifMatch: EntityTagList?
     /// The states of what is read that the client has already.
     let ifNoneMatch: EntityTagList?
+    /// Where a request that may change something stands in its client's trace.
+    let trace: TraceParent?
 
-    init(_ request: APIRequest, _ targets: TargetMemo) throws(Problem) {
-        self.target = try targets.target(of: request)
+    init(_ request: APIRequest, _ target: RoutedTarget) throws(Problem) {
+        self.target = target
+        self.trace = request.method == "GET" ? nil : TraceParent(of: request)
         self.caller = request.caller
         self.ifMatch = try request.tags(in: "if-match")
         self.ifNoneMatch =

@@ -23,6 +23,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case deleteImage
     case getHealth
     case getReadiness
+    case getMetrics
 }
 
 /// Where an endpoint is and what it takes and answers: the one table that routing, `Allow` and the
@@ -91,6 +92,7 @@ extension Endpoint {
         case .getContract: .reading("/openapi.json")
         case .getHealth: Route(.get, "/healthz")
         case .getReadiness: Route(.get, "/readyz", refusals: [503])
+        case .getMetrics: Route(.get, "/metrics")
         case .listDevices, .getDevice, .probeDevice: deviceRoute
         case .listSessions, .openSession, .getSession, .closeSession: sessionRoute
         case .listJobs, .createJob, .getJob, .cancelJob, .switchOverJob, .resolveJob,

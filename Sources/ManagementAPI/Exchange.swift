@@ -106,6 +106,23 @@ package final class AnswerForm: Sendable {
     }
 }
 
+/// A request the transport refuses, as far as it has read it.
+package struct RefusedRequest: Sendable {
+    package let method: String?
+    /// As it came, percent-encoded.
+    package let rawPath: String
+    /// The value of `X-Request-Id`.
+    package let requestID: String?
+    package let caller: Caller
+
+    package init(method: String?, rawPath: String, requestID: String?, caller: Caller) {
+        self.method = method
+        self.rawPath = rawPath
+        self.requestID = requestID
+        self.caller = caller
+    }
+}
+
 /// Why the transport refuses a request before the API sees it.
 package enum TransportRefusal: Hashable, Sendable {
     /// The body is, or says it will be, longer than this many bytes.

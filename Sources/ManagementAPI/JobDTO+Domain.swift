@@ -28,6 +28,7 @@ extension JobDTO {
         if case .indeterminate = job.state { warnings.append(Self.wayOut(of: job.id)) }
         error = job.state.problem.map { ProblemDTO($0, instance: "/v1/jobs/\(job.id.text)") }
         labels = job.spec.labels
+        traceparent = job.trace?.text
         startedAt = job.startedAt?.rfc3339
         finishedAt = job.finishedAt?.rfc3339
     }

@@ -12,6 +12,7 @@ extension ManagementAPI {
             .blocking { [engine] () throws(Problem) in
                 try Self.readiness(engine.readiness())
             }
+        case .getMetrics: .scrape
         case .listDevices: try listDevices(call)
         case .getDevice: try getDevice(call)
         case .probeDevice: try probeDevice(call)

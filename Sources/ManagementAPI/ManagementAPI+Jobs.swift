@@ -33,9 +33,9 @@ extension ManagementAPI {
 
     func createJob(_ call: Call) throws(Problem) -> Outcome {
         let spec = try JobSpec(call.decodedBody(JobRequestDTO.self))
-        let requestedBy = call.caller.name
+        let (requestedBy, trace) = (call.caller.name, call.trace)
         return .blocking { [self] () throws(Problem) in
-            let view = try engine.submit(spec, requestedBy: requestedBy)
+            let view = try engine.submit(spec, requestedBy: requestedBy, trace: trace)
             return try acceptedJob(view, isNew: true)
         }
     }
@@ -98,7 +98,7 @@ extension ManagementAPI {
 
 extension Caller {
     /// Who asked, as the job records it.
-    fileprivate var name: String {
+    var name: String {
         switch self {
         case .local(let uid, _): "uid:\(uid)"
         case .anonymousLoopback: "anonymous"

@@ -9,10 +9,19 @@ package final class ManagementAPI: Sendable {
     let sessions: DocumentCache<SessionRecord>
     let jobs: DocumentCache<JobView>
     let images: DocumentCache<ImageRecord>
+    /// What the transports measure of their connections.
+    package let transport = TransportMetrics()
+    let requests = RequestMetrics()
+    let scrapes: ScrapeQueue
+    let accessLog: AccessLog?
     private let targets = TargetMemo()
 
-    package init(engine: Engine) {
+    package init(engine: Engine, accessLog: AccessLog? = nil) {
         self.engine = engine
+        self.accessLog = accessLog
+        scrapes = ScrapeQueue { [transport, requests] in
+            Self.metrics(of: engine, requests, transport)
+        }
         devices = DocumentCache(id: { $0.record.id.text }, document: { DeviceDTO($0) })
         sessions = DocumentCache(id: { $0.id.text }, document: { SessionDTO($0) })
         jobs = DocumentCache(id: { $0.job.id.text }, document: { JobDTO($0) })
@@ -28,26 +37,56 @@ package final class ManagementAPI: Sendable {
         to request: APIRequest,
         reply: @escaping @Sendable (APIResponse) -> Void
     ) {
-        var answer = PendingAnswer(rawPath: request.rawPath, send: reply)
+        var answer = PendingAnswer(to: request, of: self, reply: reply)
         do throws(Problem) {
-            let call = try Call(request, targets)
+            let target = try targets.target(of: request)
+            answer.didRoute(target)
+            let call = try Call(request, target)
             answer.known = call.ifNoneMatch
             switch try outcome(of: call) {
-            case .ready(let response): answer.complete { () throws(Problem) in response }
+            case .ready(let response): answer.finish(response)
             case .blocking(let work): perform(work, answer)
             case .whenChanged(let id, let generation, let seconds, let selection):
                 engine.awaitChange(of: id, after: generation, seconds: seconds) { [self, answer] in
                     show(id, selection, answer)
                 }
+            case .scrape: try scrapes.ask { [answer] in answer.finish($0) }
             }
         } catch {
-            answer.complete { () throws(Problem) in throw error }
+            answer.fail(error)
         }
     }
 
+    /// The answer to a request the transport refuses by itself; counted, named and logged.
+    package func refuse(_ refusal: TransportRefusal, _ request: RefusedRequest) -> APIResponse {
+        transport.didRefuse(refusal)
+        let id = RequestID.said(request.requestID) ?? RequestID.next()
+        let response = Self.response(to: refusal, rawPath: request.rawPath, requestID: id)
+        if response.status >= 500 {
+            accessLog?(
+                AccessRecord(
+                    requestID: id,
+                    caller: request.caller.name,
+                    endpoint: nil,
+                    method: request.method.map { String($0.prefix(32)) },
+                    path: String(request.rawPath.prefix(256)),
+                    status: response.status,
+                    problem: refusal.problem.code.rawValue,
+                    nanoseconds: 0,
+                    traceID: nil
+                )
+            )
+        }
+        return response.named(id)
+    }
+
     /// The answer to a request the transport refuses by itself.
-    package static func response(to refusal: TransportRefusal, rawPath: String) -> APIResponse {
-        .problem(refusal.problem, instance: instance(rawPath))
+    package static func response(
+        to refusal: TransportRefusal,
+        rawPath: String,
+        requestID: String? = nil
+    ) -> APIResponse {
+        .problem(refusal.problem, instance: instance(rawPath), requestID: requestID)
     }
 
     private func perform(
@@ -57,7 +96,7 @@ package final class ManagementAPI: Sendable {
         do throws(Problem) {
             try engine.perform { answer.complete(work) }
         } catch {
-            answer.complete { () throws(Problem) in throw error }
+            answer.fail(error)
         }
     }
 
@@ -65,11 +104,13 @@ package final class ManagementAPI: Sendable {
     ///
     /// Not on the thread that changed it: that is the job's own, and may be in its downtime.
     private func show(_ id: JobID, _ selection: FieldSelection?, _ answer: PendingAnswer) {
+        var answer = answer
+        answer.didWait()
         let work = { @Sendable [self] () throws(Problem) in
             try jobs.response(for: engine.job(id), selection)
         }
         do throws(Problem) {
-            try engine.perform { answer.complete(work) }
+            try engine.perform { [answer] in answer.complete(work) }
         } catch {
             // Whoever waited for a change is told of it even when much else is to be done.
             guard let view = engine.recentJob(id) else { return answer.complete(work) }
@@ -78,26 +119,9 @@ package final class ManagementAPI: Sendable {
     }
 
     /// The path as it came, where it is fit to be repeated.
-    fileprivate static func instance(_ rawPath: String) -> String? {
+    static func instance(_ rawPath: String) -> String? {
         let isPlain = rawPath.utf8.allSatisfy { (0x21...0x7E).contains($0) }
         return isPlain && rawPath.utf8.count <= 512 ? rawPath : nil
-    }
-}
-
-/// The one answer a request waits for.
-private struct PendingAnswer: Sendable {
-    let rawPath: String
-    let send: @Sendable (APIResponse) -> Void
-    /// What the client has already.
-    var known: EntityTagList?
-
-    func complete(_ work: () throws(Problem) -> APIResponse) {
-        do throws(Problem) {
-            let response = try work()
-            send(known.map(response.unlessKnown) ?? response)
-        } catch {
-            send(.problem(error, instance: ManagementAPI.instance(rawPath)))
-        }
     }
 }
 

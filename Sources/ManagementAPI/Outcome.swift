@@ -6,6 +6,8 @@ enum Outcome: Sendable {
     case ready(APIResponse)
     /// By work that may block, off the HTTP thread.
     case blocking(@Sendable () throws(Problem) -> APIResponse)
+    /// What is measured, from the queue that reads it.
+    case scrape
     /// When a job advances past a generation, or after some seconds as it is then.
     case whenChanged(JobID, after: UInt64, seconds: Int, FieldSelection?)
 }

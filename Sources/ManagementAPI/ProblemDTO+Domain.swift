@@ -3,7 +3,7 @@ internal import MigrationCore
 
 extension ProblemDTO {
     /// `instance` is the path of the resource it happened to.
-    init(_ problem: Problem, instance: String?) {
+    init(_ problem: Problem, instance: String?, requestID: String? = nil) {
         let facts = problem.facts
         self.init(
             code: problem.code.rawValue,
@@ -12,6 +12,7 @@ extension ProblemDTO {
             detail: problem.detail
         )
         self.instance = instance
+        self.requestId = requestID
         self.device = facts.device?.text
         self.session = facts.session?.text
         self.image = facts.image?.text

@@ -6,6 +6,8 @@ internal import Synchronization
 /// Depends on nothing else, so the same text always asks for the same.
 struct RoutedTarget: Sendable {
     let endpoint: Endpoint
+    /// `endpoint.place`.
+    let place: Int
     /// The decoded text that stands for `{id}`.
     let pathVariable: String
     let query: QueryParameters
@@ -18,6 +20,7 @@ struct RoutedTarget: Sendable {
         let segments = try PercentDecoding.segments(of: rawPath)
         let (endpoint, pathVariable) = try Self.endpoint(for: method, segments)
         self.endpoint = endpoint
+        self.place = endpoint.place
         self.pathVariable = pathVariable
         let route = endpoint.route
         self.query = try QueryParameters(rawQuery: rawQuery, allowed: route.query)

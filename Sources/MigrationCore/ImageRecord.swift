@@ -44,6 +44,12 @@ package struct ImageRecord: Hashable, Sendable, Codable {
         }
     }
 
+    /// Bytes of one member's stream; nil when there is no such member.
+    package func byteCount(ofMember number: Int?) -> UInt64? {
+        guard let number, members.indices.contains(number) else { return nil }
+        return members[number].byteCount
+    }
+
     /// When the save of an image was asked for, began, and had read every byte.
     package struct SaveTimes: Hashable, Sendable, Codable {
         package let createdAt: Timestamp

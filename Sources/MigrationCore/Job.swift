@@ -4,6 +4,8 @@ package struct Job: Hashable, Sendable, Codable {
     package let spec: JobSpec
     package let requestedBy: String
     package let createdAt: Timestamp
+    /// The trace of the request it was asked for with.
+    package var trace: TraceParent?
     package var startedAt: Timestamp?
     package var finishedAt: Timestamp?
     package var state: JobState

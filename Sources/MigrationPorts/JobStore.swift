@@ -37,6 +37,22 @@ package protocol JobStore: Sendable {
 
     /// What was learned of how long SETs take.
     func setDurations() throws(Problem) -> [SetDuration]
+
+    /// How large it is on the disk.
+    ///
+    /// Waits for no writer.
+    func sizes() -> StoreSizes
+}
+
+/// How large a store's files are; 0 for one that is not there.
+package struct StoreSizes: Hashable, Sendable {
+    package let databaseByteCount: UInt64
+    package let logByteCount: UInt64
+
+    package init(databaseByteCount: UInt64, logByteCount: UInt64) {
+        self.databaseByteCount = databaseByteCount
+        self.logByteCount = logByteCount
+    }
 }
 
 /// What must be true after a write.

@@ -20,6 +20,7 @@ final class Daemon: Sendable {
     private let servers: [HTTPServer]
     private let workloads: WorkloadListener
     private let manager: NotifySocket?
+    private let accessLog: AccessLogger
 
     init(_ settings: DaemonConfiguration, _ logger: Logger) throws(Problem) {
         try StateDirectory.make(settings.stateDirectory)
@@ -30,7 +31,9 @@ final class Daemon: Sendable {
             path: "\(settings.stateDirectory)/workload.sock",
             engine: engine
         )
-        let api = ManagementAPI(engine: engine)
+        let accessLog = AccessLogger(logger)
+        self.accessLog = accessLog
+        let api = ManagementAPI(engine: engine) { accessLog.write($0) }
         var options = HTTPServer.Options()
         options.allowsAnonymousLoopback = settings.allowsAnonymousLoopback
         if let limit = settings.bodyByteLimit { options.bodyByteLimit = limit }
@@ -66,6 +69,7 @@ final class Daemon: Sendable {
         engine.endWaits()
         for server in servers { server.stop() }
         workloads.stop()
+        accessLog.flush()
     }
 
     private static func manager() throws(Problem) -> NotifySocket? {

@@ -1,4 +1,5 @@
 import JSONCoding
+import Logging
 import MigrationCore
 import SystemIO
 
@@ -15,6 +16,7 @@ struct DaemonConfiguration {
     let bodyByteLimit: Int?
     /// Whether the service manager holds the files of sessions over the daemon's death.
     let keepsDescriptors: Bool
+    let logLevel: Logger.Level
 
     /// The configuration file; every field may be left out, unknown ones are refused.
     private struct File: Decodable {
@@ -28,6 +30,7 @@ struct DaemonConfiguration {
         /// Bytes of the longest request body.
         var bodyBytesLimit: Int?
         var descriptorStore: Bool?
+        var logLevel: String?
     }
 
     init(arguments: Ferryd) throws(Problem) {
@@ -42,8 +45,16 @@ struct DaemonConfiguration {
         // Managers since systemd 254 say how many files they hold; older ones do not.
         let said = NotifySocket.environment("FDSTORE").flatMap { Int($0) }.map { $0 > 0 }
         keepsDescriptors = arguments.descriptorStore ?? file.descriptorStore ?? said ?? false
+        logLevel = try Self.level(arguments.logLevel ?? file.logLevel)
         workerCount = try Self.bounded(file.workers, "workers", 1...200)
         bodyByteLimit = try Self.bounded(file.bodyBytesLimit, "body_bytes_limit", 1024...(64 << 20))
+    }
+
+    private static func level(_ name: String?) throws(Problem) -> Logger.Level {
+        guard let name else { return .info }
+        if let level = Logger.Level(rawValue: name) { return level }
+        let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+        throw Problem(.invalidField, "log_level is \(name); it must be one of \(names).")
     }
 
     private static func bounded(

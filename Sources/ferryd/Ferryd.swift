@@ -55,12 +55,21 @@ struct Ferryd: ParsableCommand {
     @Option(help: "List the devices of a captured tree instead of this host's.")
     var sysfsRoot: String?
 
+    @Option(
+        help: """
+            trace, debug, info (the default), notice, warning, error or critical. At info every \
+            request that may change something is logged.
+            """
+    )
+    var logLevel: String?
+
     func run() throws {
-        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        LoggingSystem.bootstrap { _ in LineLog() }
         signal(SIGPIPE, SIG_IGN)
-        let logger = Logger(label: "ferryd")
+        var logger = Logger(label: "ferryd")
         do {
             let settings = try DaemonConfiguration(arguments: self)
+            logger.logLevel = settings.logLevel
             let daemon = try Daemon(settings, logger)
             for address in daemon.addresses { print("listening \(address)") }
             fflush(nil)

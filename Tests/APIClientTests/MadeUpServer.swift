@@ -36,7 +36,9 @@ final class MadeUpServer {
         self.server = try HTTPServer(
             listener: ListenAddress("unix:\(path)"),
             handle: { request, reply in reply(log.answer(request)) },
-            refuse: { refusal, path in ManagementAPI.response(to: refusal, rawPath: path) }
+            refuse: { refusal, request in
+                ManagementAPI.response(to: refusal, rawPath: request.rawPath)
+            }
         )
     }
 

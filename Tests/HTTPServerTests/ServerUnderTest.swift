@@ -86,7 +86,9 @@ final class ServerUnderTest: Sendable {
 
     func connect() throws -> RawClient { try RawClient(address) }
 
-    private static func refuse(_ refusal: TransportRefusal, _ rawPath: String) -> APIResponse {
+    private static func refuse(_ refusal: TransportRefusal, _ request: RefusedRequest)
+        -> APIResponse
+    {
         let status =
             switch refusal {
             case .bodyTooLarge: 413
@@ -99,7 +101,7 @@ final class ServerUnderTest: Sendable {
         return APIResponse(
             status: status,
             headers: [("X-Refused", "yes")],
-            body: Array("\(rawPath): \(refusal)".utf8)
+            body: Array("\(request.rawPath): \(refusal)".utf8)
         )
     }
 }

@@ -279,6 +279,7 @@ private final class MortalStore: JobStore {
     func checkpoint() throws(Problem) { if !life.isDead { try store.checkpoint() } }
     func unfinishedJobs() throws(Problem) -> [Job] { try store.unfinishedJobs() }
     func unresolvedJobs() throws(Problem) -> [Job] { try store.unresolvedJobs() }
+    func sizes() -> StoreSizes { store.sizes() }
     func setDurations() throws(Problem) -> [SetDuration] { try store.setDurations() }
     func journal(
         of job: JobID,

@@ -149,6 +149,7 @@ final class TapedStore: JobStore {
     func sessions() throws(Problem) -> [SessionRecord] { try store.sessions() }
     func images() throws(Problem) -> [ImageRecord] { try store.images() }
     func unresolvedJobs() throws(Problem) -> [Job] { try store.unresolvedJobs() }
+    func sizes() -> StoreSizes { store.sizes() }
     func setDurations() throws(Problem) -> [SetDuration] { try store.setDurations() }
 }
 

@@ -21,7 +21,7 @@ struct RoutingTests {
                 body: Array(body.utf8),
                 caller: .anonymousLoopback
             ),
-            TargetMemo()
+            RoutedTarget(method, path, query)
         )
     }
 

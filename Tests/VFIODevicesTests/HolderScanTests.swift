@@ -76,7 +76,7 @@ private final class Holder {
 
     /// Starts it with these as its standard input, output and error.
     private static func cat(_ standard: [Int32]) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
+        var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         for (number, descriptor) in standard.enumerated() {
