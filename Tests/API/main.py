@@ -15,16 +15,18 @@ import checks_fuzz
 import checks_http
 import checks_images
 import checks_json
+import checks_metrics
 import checks_stop
 from daemon import Ferryd
 from harness import Report
 
-# Two devices to move, two to move to, and four of another kind to be refused.
+# Two devices to move, and two to move to.
 DEVICES = ["mlx5:count=4,state=4MiB,dirty=1MiB"]
 
 # One daemon bears all of these, in this order.
 HOSTILE = {"http": checks_http, "json": checks_json, "flood": checks_flood, "stop": checks_stop}
-OTHERS = {"contract": checks_contract, "client": checks_client, "images": checks_images, "fuzz": checks_fuzz}
+OTHERS = {"contract": checks_contract, "client": checks_client, "images": checks_images, "metrics": checks_metrics,
+          "fuzz": checks_fuzz}
 
 
 def main():
