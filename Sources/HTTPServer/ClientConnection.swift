@@ -5,6 +5,11 @@ internal import Synchronization
 /// One connection of a client, while libmicrohttpd has it open.
 final class ClientConnection: Sendable {
     let caller: Caller
+    /// Ours alone among all connections there ever were, and greater than those before.
+    let number: UInt64
+    private let hangups: HangupWatch
+    private let isWatched = Atomic(false)
+    private let isHungUp = Atomic(false)
     /// Valid until the registry forgets this connection, which happens before it is closed.
     private let descriptor: Int32
     /// When the client must have got further, in nanoseconds; `max` while it waits for us.
@@ -22,8 +27,10 @@ final class ClientConnection: Sendable {
     private let known = Mutex<KnownHead?>(nil)
 
     /// A connection whose first request must be there in time.
-    init(descriptor: Int32, headTimeout: Duration) {
+    init(descriptor: Int32, number: UInt64, hangups: HangupWatch, headTimeout: Duration) {
         self.descriptor = descriptor
+        self.number = number
+        self.hangups = hangups
         self.caller = Self.caller(of: descriptor)
         self.deadline = Atomic((MonotonicTime.now + headTimeout).nanoseconds)
     }
@@ -64,18 +71,29 @@ final class ClientConnection: Sendable {
         Glibc.shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
-    /// Lets go of a request whose client has hung up while it waits.
+    /// Has the client's hanging up noticed from now on.
     ///
-    /// libmicrohttpd does not look at a connection that is suspended, so a client that asks for a
-    /// long wait and goes away would hold its place to the end. Called by the registry only.
-    func releaseIfAbandoned() {
-        guard let exchange = current, exchange.isSuspended else { return }
-        var byte: UInt8 = 0
-        let flags = Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)
-        let count = unsafe recv(descriptor, &byte, 1, flags)
-        let isGone = count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
-        // Nobody reads it: libmicrohttpd wakes up, finds the end of the stream, and closes.
-        if isGone { exchange.answer(APIResponse(status: 503, headers: [], body: [])) }
+    /// libmicrohttpd does not look at a connection that is suspended, so a client that asks for
+    /// a long wait and goes away would hold its place to the end. Called by the connection's
+    /// thread only.
+    func watch() {
+        guard !isWatched.load(ordering: .relaxed) else { return }
+        isWatched.store(true, ordering: .relaxed)
+        hangups.watch(descriptor, number)
+    }
+
+    /// Forgets the socket, which may live on under another descriptor.
+    func unwatch() {
+        if isWatched.load(ordering: .relaxed) { hangups.forget(descriptor) }
+    }
+
+    /// Whether the client has closed its side, as far as it is watched.
+    var hasHungUp: Bool { isHungUp.load(ordering: .sequentiallyConsistent) }
+
+    /// Lets go of the request under way, if it waits for us.
+    func didHangUp() {
+        isHungUp.store(true, ordering: .sequentiallyConsistent)
+        current?.release()
     }
 
     /// A second descriptor of the socket, to read from after libmicrohttpd has closed its own.
@@ -111,38 +129,5 @@ final class ClientConnection: Sendable {
         var pid: UInt32 = 0
         var uid: UInt32 = 0
         var gid: UInt32 = 0
-    }
-}
-
-/// The connections that are open.
-final class ConnectionRegistry: Sendable {
-    /// Guards the set, and with it that a descriptor is not closed while it is cut off.
-    ///
-    /// Taken before a connection's lock, and before an exchange's.
-    private let connections = Mutex<[ObjectIdentifier: ClientConnection]>([:])
-
-    func insert(_ connection: ClientConnection) {
-        connections.withLock { $0[ObjectIdentifier(connection)] = connection }
-    }
-
-    func remove(_ connection: ClientConnection) {
-        connections.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection)) }
-    }
-
-    var all: [ClientConnection] { connections.withLock { Array($0.values) } }
-
-    /// Ends every connection whose time is over.
-    func cutOffLate() {
-        let now = MonotonicTime.now
-        connections.withLock { connections in
-            for connection in connections.values { connection.cutOff(at: now) }
-        }
-    }
-
-    /// Lets go of the requests of clients that have hung up.
-    func releaseAbandoned() {
-        connections.withLock { connections in
-            for connection in connections.values { connection.releaseIfAbandoned() }
-        }
     }
 }

@@ -103,6 +103,7 @@ final class Doorkeeper: Sendable {
             let door = isFull || isResting ? nil : listener.raw
             var polled = farewells.descriptors.map(Self.toRead)
             polled.append(Self.toRead(wakeup))
+            polled.append(Self.toRead(connections.hangups.descriptor))
             if let door { polled.append(Self.toRead(door)) }
             unsafe poll(
                 &polled,

@@ -5,7 +5,7 @@ extension HTTPServer {
     ///
     /// Every one of them is a bound on what strangers can take.
     package struct Options: Sendable {
-        /// A body longer than this is refused with 413.
+        /// A body that is collected and longer than this is refused with 413.
         package var bodyByteLimit = 1 << 20
         /// More clients than these wait in the listening socket's backlog.
         package var connectionLimit = 512
@@ -18,9 +18,16 @@ extension HTTPServer {
         package var connectionMemoryByteCount = 65_536
         /// From connecting, or from the request line, to the end of the headers.
         package var headTimeout = Duration.seconds(10)
-        /// From the end of the headers to the end of the body.
+        /// From the end of the headers to the end of the body; and the longest pause of a client
+        /// whose body is streamed.
         package var bodyTimeout = Duration.seconds(30)
-        /// From the answer's first byte to its last.
+        /// Bytes a second that a streamed body must come with, but for one pause of ``bodyTimeout``.
+        ///
+        /// The time a sink makes the client wait does not count.
+        package var uploadRateFloor = 16_384
+        /// From the answer's first byte to its last, or for each block of a streamed one.
+        ///
+        /// The time a client waits for bytes of ours does not count.
         package var answerTimeout = Duration.seconds(60)
         /// From an answer to the next request line.
         package var idleTimeout = Duration.seconds(60)
@@ -41,6 +48,11 @@ extension HTTPServer {
     /// Answers a request by calling the closure it is given once, on any thread, now or later.
     package typealias Handle =
         @Sendable (APIRequest, @escaping @Sendable (APIResponse) -> Void) -> Void
+
+    /// Says what is to become of the body of a request, which has none yet.
+    ///
+    /// Asked on an HTTP thread, and only for methods that have one; must not block.
+    package typealias OpenBody = @Sendable (APIRequest) -> BodyHandling
 
     /// Words an answer of the transport itself; the string is the raw path.
     package typealias Refuse = @Sendable (TransportRefusal, String) -> APIResponse

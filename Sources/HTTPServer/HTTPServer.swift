@@ -20,6 +20,7 @@ package final class HTTPServer: Sendable {
             listener: listener,
             options: options,
             handle: { request, reply in api.respond(to: request, reply: reply) },
+            openBody: { request in api.bodyHandling(for: request) },
             refuse: { refusal, rawPath in ManagementAPI.response(to: refusal, rawPath: rawPath) }
         )
     }
@@ -29,6 +30,7 @@ package final class HTTPServer: Sendable {
         listener: ListenAddress,
         options: Options = Options(),
         handle: @escaping Handle,
+        openBody: @escaping OpenBody = { _ in .collect },
         refuse: @escaping Refuse
     ) throws(ListenFailure) {
         if case .tcp = listener, !options.allowsAnonymousLoopback {
@@ -42,6 +44,7 @@ package final class HTTPServer: Sendable {
             listener: socket,
             options: options,
             handle: handle,
+            openBody: openBody,
             refuse: refuse
         )
         self.address = socket.boundAddress
@@ -56,7 +59,8 @@ package final class HTTPServer: Sendable {
     package var boundAddress: String { address.description }
 
     /// Lets nobody in any more, gives requests a moment to finish, refuses the ones that still wait
-    /// with 503, and returns when every connection is closed.
+    /// with 503, cuts off the bodies that are not through, and returns when every connection is
+    /// closed.
     ///
     /// Blocks the thread: at most some seconds more than ``Options/stopGrace``.
     package func stop() {
@@ -66,7 +70,7 @@ package final class HTTPServer: Sendable {
             service.door.shut()
             service.beginStop()
             service.requests.waitForNone(atMost: service.options.stopGrace)
-            service.refuseWaiting()
+            service.endWaiting()
             // For the refusals to get through.
             service.requests.waitForNone(atMost: .seconds(2))
             running.stop()

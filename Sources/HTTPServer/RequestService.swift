@@ -7,11 +7,12 @@ internal import Synchronization
 /// They run on its threads, the ones of a connection always on the same.
 final class RequestService: Sendable {
     let options: HTTPServer.Options
-    let connections = ConnectionRegistry()
+    let connections: ConnectionRegistry
     let requests = RequestsUnderWay()
     let door: Doorkeeper
     private let rules: RequestRules
     private let handle: HTTPServer.Handle
+    private let openBody: HTTPServer.OpenBody
     private let refuse: HTTPServer.Refuse
     private let isStopping = Atomic(false)
 
@@ -19,15 +20,19 @@ final class RequestService: Sendable {
         listener: ListeningSocket,
         options: HTTPServer.Options,
         handle: @escaping HTTPServer.Handle,
+        openBody: @escaping HTTPServer.OpenBody,
         refuse: @escaping HTTPServer.Refuse
     ) throws(ListenFailure) {
         self.options = options
         self.handle = handle
+        self.openBody = openBody
         self.refuse = refuse
-        self.rules = RequestRules(
-            bodyByteLimit: options.bodyByteLimit,
-            boundAddress: listener.boundAddress
-        )
+        self.rules = RequestRules(boundAddress: listener.boundAddress)
+        do throws(HangupWatch.Failure) {
+            self.connections = ConnectionRegistry(hangups: try HangupWatch())
+        } catch {
+            throw ListenFailure(listener.boundAddress, "epoll_create1", errno: error.errno)
+        }
         self.door = try Doorkeeper(
             listener: listener,
             connections: connections,
@@ -37,12 +42,7 @@ final class RequestService: Sendable {
     }
 
     func didConnect(_ descriptor: Int32) -> ClientConnection {
-        let connection = ClientConnection(
-            descriptor: descriptor,
-            headTimeout: options.headTimeout
-        )
-        connections.insert(connection)
-        return connection
+        connections.insert(descriptor, headTimeout: options.headTimeout)
     }
 
     func didDisconnect(_ connection: ClientConnection) {
@@ -70,11 +70,10 @@ final class RequestService: Sendable {
             return readHead(of: exchange, event)
         case .readBody:
             guard let part = unsafe event.bodyPart else { return call(exchange, event) }
-            if unsafe exchange.append(part, limit: options.bodyByteLimit) {
-                event.didTakeBodyPart()
-                return .YES
+            if let upload = exchange.upload {
+                return unsafe pass(part, to: upload, exchange, event)
             }
-            return cutShort(exchange, .bodyTooLarge(limit: options.bodyByteLimit))
+            return unsafe collect(part, exchange, event)
         case .send(let response):
             return send(response, for: exchange, event)
         case .nothing:
@@ -86,6 +85,7 @@ final class RequestService: Sendable {
         let connection = exchange.connection
         connection.current = nil
         connection.expectProgress(within: options.idleTimeout)
+        exchange.didEnd()
         if exchange.wasCalled { requests.leave() }
         // Closing a socket with bytes unread resets it, and takes the answer back that way.
         if exchange.leavesBodyUnread, let copy = connection.duplicate() { door.linger(copy) }
@@ -94,11 +94,13 @@ final class RequestService: Sendable {
     /// From here on every request is refused.
     func beginStop() { isStopping.store(true, ordering: .sequentiallyConsistent) }
 
-    /// Refuses the requests that still wait for the API, so that none is suspended any more.
-    func refuseWaiting() {
+    /// Refuses the requests that still wait for the API, and cuts off what still comes or goes bit
+    /// by bit, so that none is suspended any more, nor will be.
+    func endWaiting() {
         for connection in connections.all {
             guard let exchange = connection.current else { continue }
             exchange.answer(refuse(.shuttingDown, exchange.rawPath))
+            exchange.pause.cutOff()
         }
     }
 
@@ -121,9 +123,7 @@ final class RequestService: Sendable {
             if isStopping.load(ordering: .sequentiallyConsistent) {
                 return refuseAtOnce(exchange, .shuttingDown, event)
             }
-            exchange.didReadHead(head)
-            connection.expectProgress(within: options.bodyTimeout)
-            return .YES
+            return openBody(of: exchange, head, event)
         } catch {
             return refuseAtOnce(exchange, .badRequest(error.description), event)
         }
@@ -135,8 +135,16 @@ final class RequestService: Sendable {
         _ refusal: TransportRefusal,
         _ event: AccessEvent
     ) -> MHD_Result {
+        refuseAtOnce(exchange, refuse(refusal, exchange.rawPath), event)
+    }
+
+    private func refuseAtOnce(
+        _ exchange: Exchange,
+        _ response: APIResponse,
+        _ event: AccessEvent
+    ) -> MHD_Result {
         exchange.willLeaveBodyUnread()
-        return send(refuse(refusal, exchange.rawPath), for: exchange, event, closes: true)
+        return send(response, for: exchange, event, closes: true)
     }
 
     /// Answers in the middle of a body.
@@ -144,10 +152,84 @@ final class RequestService: Sendable {
     /// libmicrohttpd queues nothing there, so the answer goes
     /// straight to the socket, to which it has nothing to write itself, and it is told to close.
     private func cutShort(_ exchange: Exchange, _ refusal: TransportRefusal) -> MHD_Result {
+        cutShort(exchange, refuse(refusal, exchange.rawPath))
+    }
+
+    private func cutShort(_ exchange: Exchange, _ response: APIResponse) -> MHD_Result {
         exchange.willLeaveBodyUnread()
         exchange.beginSending()
-        exchange.connection.send(RawAnswer.bytes(of: refuse(refusal, exchange.rawPath)))
+        exchange.connection.send(RawAnswer.bytes(of: response))
+        response.drop()
         return .NO
+    }
+
+    /// Decides what becomes of the body.
+    private func openBody(
+        of exchange: Exchange,
+        _ known: KnownHead,
+        _ event: AccessEvent
+    ) -> MHD_Result {
+        let head = known.head
+        var upload: Upload?
+        var limit = UInt64(options.bodyByteLimit)
+        if head.mayHaveBody {
+            switch openBody(head.request(by: exchange.connection.caller)) {
+            case .collect: break
+            case .stream(let sink, let byteLimit):
+                upload = Upload(sink, byteLimit: byteLimit, pace: UploadPace(options))
+                limit = byteLimit
+            case .refuse(let response): return refuseAtOnce(exchange, response, event)
+            }
+        }
+        exchange.didReadHead(known, upload: upload)
+        if let byteCount = head.declaredByteCount, byteCount > limit {
+            return refuseAtOnce(exchange, .bodyTooLarge(limit: Int(clamping: limit)), event)
+        }
+        exchange.connection.expectProgress(within: options.bodyTimeout)
+        return .YES
+    }
+
+    private func collect(
+        _ part: UnsafeRawBufferPointer,
+        _ exchange: Exchange,
+        _ event: AccessEvent
+    ) -> MHD_Result {
+        guard unsafe exchange.append(part, limit: options.bodyByteLimit) else {
+            return cutShort(exchange, .bodyTooLarge(limit: options.bodyByteLimit))
+        }
+        event.didTakeBodyPart()
+        return .YES
+    }
+
+    /// Gives a part of a body to its sink.
+    ///
+    /// libmicrohttpd offers a part that was not taken again when the connection is resumed, with
+    /// what has come since.
+    private func pass(
+        _ part: UnsafeRawBufferPointer,
+        to upload: Upload,
+        _ exchange: Exchange,
+        _ event: AccessEvent
+    ) -> MHD_Result {
+        let connection = exchange.connection
+        guard !upload.isTooLong(with: part.count) else {
+            return cutShort(exchange, .bodyTooLarge(limit: Int(clamping: upload.byteLimit)))
+        }
+        while exchange.pause.beginAsking() {
+            switch unsafe upload.sink.take(part, whenReady: { exchange.pause.end() }) {
+            case .taken:
+                event.didTakeBodyPart()
+                connection.expectProgress(within: upload.didTake(part.count))
+                return .YES
+            case .refused(let response):
+                return cutShort(exchange, response)
+            case .later:
+                upload.willWait()
+                connection.expectNothing()
+                if unsafe exchange.pause.pause(event.connection) { return .YES }
+            }
+        }
+        return cutShort(exchange, .shuttingDown)
     }
 
     private func call(_ exchange: Exchange, _ event: AccessEvent) -> MHD_Result {
@@ -156,6 +238,8 @@ final class RequestService: Sendable {
         requests.enter()
         if isStopping.load(ordering: .sequentiallyConsistent) {
             exchange.answer(refuse(.shuttingDown, exchange.rawPath))
+        } else if let upload = exchange.upload {
+            upload.finish { exchange.answer($0) }
         } else {
             handle(request) { exchange.answer($0) }
         }
@@ -165,7 +249,10 @@ final class RequestService: Sendable {
             isStopping.load(ordering: .sequentiallyConsistent)
                 ? refuse(.shuttingDown, exchange.rawPath) : nil
         }
-        guard let response else { return .YES }
+        guard let response else {
+            exchange.didPause()
+            return .YES
+        }
         return send(response, for: exchange, event)
     }
 
@@ -178,6 +265,11 @@ final class RequestService: Sendable {
         exchange.beginSending()
         exchange.connection.expectProgress(within: options.answerTimeout)
         let isLast = closes || isStopping.load(ordering: .sequentiallyConsistent)
-        return event.queue(response, closes: isLast)
+        return event.queue(
+            response,
+            for: exchange,
+            closes: isLast,
+            blockTimeout: options.answerTimeout
+        )
     }
 }
