@@ -10,6 +10,8 @@ final class ClientConnection: Sendable {
     private let hangups: HangupWatch
     private let isWatched = Atomic(false)
     private let isHungUp = Atomic(false)
+    /// Whether a whole head has come, ever.
+    private let isProven = Atomic(false)
     /// Valid until the registry forgets this connection, which happens before it is closed.
     private let descriptor: Int32
     /// When the client must have got further, in nanoseconds; `max` while it waits for us.
@@ -62,11 +64,32 @@ final class ClientConnection: Sendable {
     /// The client waits for us now.
     func expectNothing() { deadline.store(.max, ordering: .relaxed) }
 
-    /// Ends the connection when its time is over; libmicrohttpd then finds it closed.
+    /// A whole head has come; true when it is the first.
+    ///
+    /// Called by the connection's thread only.
+    func prove() -> Bool {
+        guard !isProven.load(ordering: .relaxed) else { return false }
+        isProven.store(true, ordering: .relaxed)
+        return true
+    }
+
+    /// When the client's time between two requests ends; nil when it is not between two requests.
+    var idleDeadline: UInt64? {
+        guard isProven.load(ordering: .relaxed), current == nil else { return nil }
+        return deadline.load(ordering: .relaxed)
+    }
+
+    /// Ends the connection when its time is over.
     ///
     /// Called by the registry only, under its lock.
     func cutOff(at now: MonotonicTime) {
-        guard deadline.load(ordering: .relaxed) <= now.nanoseconds else { return }
+        if deadline.load(ordering: .relaxed) <= now.nanoseconds { cutOff() }
+    }
+
+    /// Ends the connection: libmicrohttpd finds it closed.
+    ///
+    /// Called by the registry only, under its lock.
+    func cutOff() {
         expectNothing()
         Glibc.shutdown(descriptor, Int32(SHUT_RDWR))
     }
@@ -90,10 +113,24 @@ final class ClientConnection: Sendable {
     /// Whether the client has closed its side, as far as it is watched.
     var hasHungUp: Bool { isHungUp.load(ordering: .sequentiallyConsistent) }
 
-    /// Lets go of the request under way, if it waits for us.
+    /// Lets go of the request under way, if it waits for us, and has libmicrohttpd look otherwise.
+    ///
+    /// libmicrohttpd 0.9.75 misses the end of a stream that comes with the last bytes before it.
+    /// To end the reading here, too, takes nothing from what is there, but has the system tell it
+    /// once more. Called by the registry only, under its lock.
     func didHangUp() {
         isHungUp.store(true, ordering: .sequentiallyConsistent)
+        Glibc.shutdown(descriptor, Int32(SHUT_RD))
         current?.release()
+    }
+
+    /// Whether the client has sent something nobody has read.
+    ///
+    /// Called by the connection's thread only.
+    var hasUnreadBytes: Bool {
+        var byte: UInt8 = 0
+        let flags = Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)
+        return unsafe recv(descriptor, &byte, 1, flags) > 0
     }
 
     /// A second descriptor of the socket, to read from after libmicrohttpd has closed its own.

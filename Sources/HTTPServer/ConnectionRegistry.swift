@@ -2,9 +2,13 @@ internal import Synchronization
 
 /// The connections that are open.
 final class ConnectionRegistry: Sendable {
-    private struct State {
+    struct State {
         var lastNumber: UInt64 = 0
         var connections: [UInt64: ClientConnection] = [:]
+        /// Those that have not sent a whole head yet.
+        var unproven: [UInt64: ClientConnection] = [:]
+        /// No unproven one has a lower number.
+        var oldestUnproven: UInt64 = 1
     }
 
     /// Tells which clients have hung up.
@@ -27,12 +31,16 @@ final class ConnectionRegistry: Sendable {
                 headTimeout: headTimeout
             )
             state.connections[connection.number] = connection
+            state.unproven[connection.number] = connection
             return connection
         }
     }
 
     func remove(_ connection: ClientConnection) {
-        state.withLock { _ = $0.connections.removeValue(forKey: connection.number) }
+        state.withLock { state in
+            state.connections[connection.number] = nil
+            state.unproven[connection.number] = nil
+        }
         connection.unwatch()
     }
 
@@ -49,7 +57,38 @@ final class ConnectionRegistry: Sendable {
     /// Lets go of the requests of clients that have hung up.
     func releaseAbandoned() {
         for number in hangups.take() {
-            state.withLock { $0.connections[number] }?.didHangUp()
+            state.withLock { $0.connections[number]?.didHangUp() }
         }
+    }
+
+    func didProve(_ connection: ClientConnection) {
+        state.withLock { $0.unproven[connection.number] = nil }
+    }
+
+    /// Ends the connection that is missed least, for another: the oldest that has not sent a whole
+    /// head yet, or else the one that is idle for longest, if its idle time ends before this.
+    func makeRoom(idleBefore limit: MonotonicTime) {
+        state.withLock { state in
+            if let oldest = state.takeOldestUnproven() { return oldest.cutOff() }
+            var longest: (deadline: UInt64, connection: ClientConnection)?
+            for connection in state.connections.values {
+                guard let deadline = connection.idleDeadline,
+                    deadline < longest?.deadline ?? limit.nanoseconds
+                else { continue }
+                longest = (deadline, connection)
+            }
+            longest?.connection.cutOff()
+        }
+    }
+}
+
+extension ConnectionRegistry.State {
+    fileprivate mutating func takeOldestUnproven() -> ClientConnection? {
+        guard !unproven.isEmpty else { return nil }
+        while oldestUnproven <= lastNumber {
+            defer { oldestUnproven += 1 }
+            if let oldest = unproven.removeValue(forKey: oldestUnproven) { return oldest }
+        }
+        return nil
     }
 }

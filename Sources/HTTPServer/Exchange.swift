@@ -70,20 +70,42 @@ final class Exchange: Sendable {
         incoming.withLock {
             $0.head = head
             $0.upload = upload
-            guard upload == nil else { return }
-            if let byteCount = head.head.declaredByteCount {
-                $0.body.reserveCapacity(Int(min(byteCount, 1 << 16)))
-            }
         }
         phase.withLock { $0 = .body }
     }
 
-    /// Takes a part of the body; false when that makes it longer than the limit.
-    func append(_ part: UnsafeRawBufferPointer, limit: Int) -> Bool {
+    /// What came of a part of a body that is collected.
+    enum Collected {
+        case taken
+        case tooLong
+        /// Other bodies have taken all there is.
+        case noRoom
+    }
+
+    func append(
+        _ part: UnsafeRawBufferPointer,
+        limit: Int,
+        of budget: BodyBudget
+    ) -> Collected {
         incoming.withLock { incoming in
-            guard incoming.body.count + part.count <= limit else { return false }
+            let count = incoming.body.count + part.count
+            guard count <= limit else { return .tooLong }
+            let due = BodyBudget.charge(count) - incoming.charge
+            guard budget.take(due) else { return .noRoom }
+            incoming.charge += due
+            if incoming.body.isEmpty, let declared = incoming.head?.head.declaredByteCount {
+                incoming.body.reserveCapacity(Int(min(declared, 1 << 16)))
+            }
             unsafe incoming.body.append(contentsOf: part)
-            return true
+            return .taken
+        }
+    }
+
+    /// What the body counts for in the budget of all, once.
+    func takeBodyCharge() -> Int {
+        incoming.withLock { incoming in
+            defer { incoming.charge = 0 }
+            return incoming.charge
         }
     }
 
@@ -163,8 +185,9 @@ final class Exchange: Sendable {
 
     /// The request is over, in whatever way: what it still had is let go.
     ///
-    /// The connection may be gone when this returns.
-    func didEnd() {
+    /// The connection may be gone when this returns. False when the request was not heard to its
+    /// end: the client is gone, late, or was refused by libmicrohttpd.
+    func didEnd() -> Bool {
         pause.didEnd()
         let phase = phase.withLock { phase in
             defer { phase = .over }
@@ -172,6 +195,10 @@ final class Exchange: Sendable {
         }
         if case .answered(let response) = phase { response.drop() }
         upload?.abandon()
+        switch phase {
+        case .head, .body: return false
+        case .calling, .suspended, .answered, .sending, .over: return true
+        }
     }
 
     var rawPath: String { RequestHead.split(target).path }
@@ -191,6 +218,7 @@ final class Exchange: Sendable {
         var head: KnownHead?
         var upload: Upload?
         var body: [UInt8] = []
+        var charge = 0
         var wasCalled = false
         var isLeftUnread = false
     }

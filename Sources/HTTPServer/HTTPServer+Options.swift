@@ -7,8 +7,14 @@ extension HTTPServer {
     package struct Options: Sendable {
         /// A body that is collected and longer than this is refused with 413.
         package var bodyByteLimit = 1 << 20
-        /// More clients than these wait in the listening socket's backlog.
-        package var connectionLimit = 512
+        /// Bytes of all bodies that are collected at a time, but for the first 16 KiB of each; more
+        /// are refused with 503.
+        ///
+        /// One body of ``bodyByteLimit`` always has room.
+        package var bodiesByteLimit = 64 << 20
+        /// More clients than these wait in the listening socket's backlog, or another goes for them:
+        /// the oldest that has not sent a whole head, or one that is idle.
+        package var connectionLimit = 4096
         package var threadCount = 2
         /// A request line with headers longer than this is refused with 431.
         package var headByteLimit = 32_768
@@ -31,6 +37,8 @@ extension HTTPServer {
         package var answerTimeout = Duration.seconds(60)
         /// From an answer to the next request line.
         package var idleTimeout = Duration.seconds(60)
+        /// How long an idle client is safe from having to go for another.
+        package var idleGrace = Duration.seconds(1)
         /// How long ``HTTPServer/stop()`` lets requests finish by themselves.
         package var stopGrace = Duration.seconds(1)
         /// Whether anybody on this host may come in by TCP, unauthenticated.

@@ -10,9 +10,10 @@ final class RequestService: Sendable {
     let connections: ConnectionRegistry
     let requests = RequestsUnderWay()
     let door: Doorkeeper
+    let bodies: BodyBudget
     private let rules: RequestRules
     private let handle: HTTPServer.Handle
-    private let openBody: HTTPServer.OpenBody
+    let openBody: HTTPServer.OpenBody
     private let refuse: HTTPServer.Refuse
     private let isStopping = Atomic(false)
 
@@ -24,6 +25,7 @@ final class RequestService: Sendable {
         refuse: @escaping HTTPServer.Refuse
     ) throws(ListenFailure) {
         self.options = options
+        self.bodies = BodyBudget(max(options.bodiesByteLimit, options.bodyByteLimit))
         self.handle = handle
         self.openBody = openBody
         self.refuse = refuse
@@ -36,8 +38,7 @@ final class RequestService: Sendable {
         self.door = try Doorkeeper(
             listener: listener,
             connections: connections,
-            limit: options.connectionLimit,
-            tick: options.tick
+            options: options
         )
     }
 
@@ -46,6 +47,7 @@ final class RequestService: Sendable {
     }
 
     func didDisconnect(_ connection: ClientConnection) {
+        if connection.hasUnreadBytes { linger(connection) }
         connections.remove(connection)
         door.didDisconnect()
     }
@@ -85,10 +87,17 @@ final class RequestService: Sendable {
         let connection = exchange.connection
         connection.current = nil
         connection.expectProgress(within: options.idleTimeout)
-        exchange.didEnd()
+        let wasHeard = exchange.didEnd()
+        bodies.give(exchange.takeBodyCharge())
         if exchange.wasCalled { requests.leave() }
-        // Closing a socket with bytes unread resets it, and takes the answer back that way.
-        if exchange.leavesBodyUnread, let copy = connection.duplicate() { door.linger(copy) }
+        // What was not heard out libmicrohttpd may have refused by itself.
+        if exchange.leavesBodyUnread || !wasHeard { linger(connection) }
+    }
+
+    /// Sees a client out that may still be sending: closing a socket with bytes unread resets it,
+    /// and takes the answer back that way.
+    private func linger(_ connection: ClientConnection) {
+        if let copy = connection.duplicate() { door.linger(copy) }
     }
 
     /// From here on every request is refused.
@@ -123,6 +132,7 @@ final class RequestService: Sendable {
             if isStopping.load(ordering: .sequentiallyConsistent) {
                 return refuseAtOnce(exchange, .shuttingDown, event)
             }
+            if connection.prove() { connections.didProve(connection) }
             return openBody(of: exchange, head, event)
         } catch {
             return refuseAtOnce(exchange, .badRequest(error.description), event)
@@ -130,7 +140,7 @@ final class RequestService: Sendable {
     }
 
     /// Answers in the callback of the head, which makes libmicrohttpd close the connection.
-    private func refuseAtOnce(
+    func refuseAtOnce(
         _ exchange: Exchange,
         _ refusal: TransportRefusal,
         _ event: AccessEvent
@@ -138,7 +148,7 @@ final class RequestService: Sendable {
         refuseAtOnce(exchange, refuse(refusal, exchange.rawPath), event)
     }
 
-    private func refuseAtOnce(
+    func refuseAtOnce(
         _ exchange: Exchange,
         _ response: APIResponse,
         _ event: AccessEvent
@@ -151,85 +161,16 @@ final class RequestService: Sendable {
     ///
     /// libmicrohttpd queues nothing there, so the answer goes
     /// straight to the socket, to which it has nothing to write itself, and it is told to close.
-    private func cutShort(_ exchange: Exchange, _ refusal: TransportRefusal) -> MHD_Result {
+    func cutShort(_ exchange: Exchange, _ refusal: TransportRefusal) -> MHD_Result {
         cutShort(exchange, refuse(refusal, exchange.rawPath))
     }
 
-    private func cutShort(_ exchange: Exchange, _ response: APIResponse) -> MHD_Result {
+    func cutShort(_ exchange: Exchange, _ response: APIResponse) -> MHD_Result {
         exchange.willLeaveBodyUnread()
         exchange.beginSending()
         exchange.connection.send(RawAnswer.bytes(of: response))
         response.drop()
         return .NO
-    }
-
-    /// Decides what becomes of the body.
-    private func openBody(
-        of exchange: Exchange,
-        _ known: KnownHead,
-        _ event: AccessEvent
-    ) -> MHD_Result {
-        let head = known.head
-        var upload: Upload?
-        var limit = UInt64(options.bodyByteLimit)
-        if head.mayHaveBody {
-            switch openBody(head.request(by: exchange.connection.caller)) {
-            case .collect: break
-            case .stream(let sink, let byteLimit):
-                upload = Upload(sink, byteLimit: byteLimit, pace: UploadPace(options))
-                limit = byteLimit
-            case .refuse(let response): return refuseAtOnce(exchange, response, event)
-            }
-        }
-        exchange.didReadHead(known, upload: upload)
-        if let byteCount = head.declaredByteCount, byteCount > limit {
-            return refuseAtOnce(exchange, .bodyTooLarge(limit: Int(clamping: limit)), event)
-        }
-        exchange.connection.expectProgress(within: options.bodyTimeout)
-        return .YES
-    }
-
-    private func collect(
-        _ part: UnsafeRawBufferPointer,
-        _ exchange: Exchange,
-        _ event: AccessEvent
-    ) -> MHD_Result {
-        guard unsafe exchange.append(part, limit: options.bodyByteLimit) else {
-            return cutShort(exchange, .bodyTooLarge(limit: options.bodyByteLimit))
-        }
-        event.didTakeBodyPart()
-        return .YES
-    }
-
-    /// Gives a part of a body to its sink.
-    ///
-    /// libmicrohttpd offers a part that was not taken again when the connection is resumed, with
-    /// what has come since.
-    private func pass(
-        _ part: UnsafeRawBufferPointer,
-        to upload: Upload,
-        _ exchange: Exchange,
-        _ event: AccessEvent
-    ) -> MHD_Result {
-        let connection = exchange.connection
-        guard !upload.isTooLong(with: part.count) else {
-            return cutShort(exchange, .bodyTooLarge(limit: Int(clamping: upload.byteLimit)))
-        }
-        while exchange.pause.beginAsking() {
-            switch unsafe upload.sink.take(part, whenReady: { exchange.pause.end() }) {
-            case .taken:
-                event.didTakeBodyPart()
-                connection.expectProgress(within: upload.didTake(part.count))
-                return .YES
-            case .refused(let response):
-                return cutShort(exchange, response)
-            case .later:
-                upload.willWait()
-                connection.expectNothing()
-                if unsafe exchange.pause.pause(event.connection) { return .YES }
-            }
-        }
-        return cutShort(exchange, .shuttingDown)
     }
 
     private func call(_ exchange: Exchange, _ event: AccessEvent) -> MHD_Result {

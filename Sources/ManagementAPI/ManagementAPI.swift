@@ -109,6 +109,11 @@ extension TransportRefusal {
             Problem(.forbidden, "The Host \(host.prefix(64)) is not one of this daemon's.")
         case .foreignOrigin(let origin):
             Problem(.forbidden, "The Origin \(origin.prefix(64)) is not one of this daemon's.")
+        case .overloaded:
+            Problem(
+                .overloaded,
+                "The request bodies that are coming in take all the room there is."
+            )
         case .shuttingDown:
             Problem(.shuttingDown, "The daemon is stopping and takes no more requests.")
         }

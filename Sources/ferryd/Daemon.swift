@@ -31,9 +31,7 @@ final class Daemon: Sendable {
             engine: engine
         )
         let api = ManagementAPI(engine: engine)
-        var options = HTTPServer.Options()
-        options.allowsAnonymousLoopback = settings.allowsAnonymousLoopback
-        if let limit = settings.bodyByteLimit { options.bodyByteLimit = limit }
+        let options = Self.serverOptions(settings, logger)
         var servers: [HTTPServer] = []
         do throws(ListenFailure) {
             for listener in settings.listeners {
@@ -66,6 +64,26 @@ final class Daemon: Sendable {
         engine.endWaits()
         for server in servers { server.stop() }
         workloads.stop()
+    }
+
+    private static func serverOptions(
+        _ settings: DaemonConfiguration,
+        _ logger: Logger
+    ) -> HTTPServer.Options {
+        var options = HTTPServer.Options()
+        options.allowsAnonymousLoopback = settings.allowsAnonymousLoopback
+        if let limit = settings.bodyByteLimit { options.bodyByteLimit = limit }
+        if let limit = settings.bodiesByteLimit { options.bodiesByteLimit = limit }
+        if let limit = settings.connectionLimit { options.connectionLimit = limit }
+        let possible = DescriptorLimit.connections(
+            of: DescriptorLimit.raise(),
+            listenerCount: settings.listeners.count
+        )
+        if possible < options.connectionLimit {
+            options.connectionLimit = possible
+            logger.warning("connections_limit is \(possible): no more files may be open (NOFILE)")
+        }
+        return options
     }
 
     private static func manager() throws(Problem) -> NotifySocket? {

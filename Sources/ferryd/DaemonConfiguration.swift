@@ -13,6 +13,8 @@ struct DaemonConfiguration {
     let sysfsRoot: String
     let workerCount: Int?
     let bodyByteLimit: Int?
+    let bodiesByteLimit: Int?
+    let connectionLimit: Int?
     /// Whether the service manager holds the files of sessions over the daemon's death.
     let keepsDescriptors: Bool
 
@@ -27,6 +29,10 @@ struct DaemonConfiguration {
         var workers: Int?
         /// Bytes of the longest request body.
         var bodyBytesLimit: Int?
+        /// Bytes of all request bodies that are collected at a time by one listener.
+        var bodiesBytesLimit: Int?
+        /// Clients of one listener at a time.
+        var connectionsLimit: Int?
         var descriptorStore: Bool?
     }
 
@@ -44,6 +50,16 @@ struct DaemonConfiguration {
         keepsDescriptors = arguments.descriptorStore ?? file.descriptorStore ?? said ?? false
         workerCount = try Self.bounded(file.workers, "workers", 1...200)
         bodyByteLimit = try Self.bounded(file.bodyBytesLimit, "body_bytes_limit", 1024...(64 << 20))
+        bodiesByteLimit = try Self.bounded(
+            file.bodiesBytesLimit,
+            "bodies_bytes_limit",
+            (1 << 20)...(16 << 30)
+        )
+        connectionLimit = try Self.bounded(
+            file.connectionsLimit,
+            "connections_limit",
+            16...1_000_000
+        )
     }
 
     private static func bounded(

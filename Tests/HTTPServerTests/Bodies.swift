@@ -109,3 +109,78 @@ final class LongBody: StreamedBody {
         ended.signal()
     }
 }
+
+/// Takes bodies as fast as the test lets it.
+final class TestSink: RequestBodySink {
+    /// Its lock is a leaf.
+    private let state = Mutex(State())
+    private let isOffered = DispatchSemaphore(value: 0)
+    private let ended = DispatchSemaphore(value: 0)
+    private let refusesAfter: Int?
+
+    struct State {
+        var taken: [UInt8] = []
+        /// Bytes it takes before it wants to wait.
+        var room = Int.max
+        var whenReady: (@Sendable () -> Void)?
+        var finishCount = 0
+        var abandonCount = 0
+    }
+
+    init(room: Int = Int.max, refusesAfter: Int? = nil) {
+        self.refusesAfter = refusesAfter
+        state.withLock { $0.room = room }
+    }
+
+    var taken: [UInt8] { state.withLock { $0.taken } }
+    var finishCount: Int { state.withLock { $0.finishCount } }
+    var abandonCount: Int { state.withLock { $0.abandonCount } }
+
+    /// Waits until the transport waits for room.
+    func awaitOffer() throws { try #require(isOffered.wait(timeout: .now() + 20) == .success) }
+
+    /// Waits until the transport has finished or abandoned it.
+    func awaitEnd() throws { try #require(ended.wait(timeout: .now() + 20) == .success) }
+
+    func makeRoom(_ room: Int) {
+        let whenReady = state.withLock { state in
+            state.room = room
+            defer { state.whenReady = nil }
+            return state.whenReady
+        }
+        whenReady?()
+    }
+
+    func take(
+        _ bytes: UnsafeRawBufferPointer,
+        whenReady: @escaping @Sendable () -> Void
+    ) -> SinkAnswer {
+        state.withLock { state in
+            if let refusesAfter, state.taken.count + bytes.count > refusesAfter {
+                return .refused(ServerUnderTest.RequestLog.response(507, "full"))
+            }
+            guard bytes.count <= state.room else {
+                state.whenReady = whenReady
+                isOffered.signal()
+                return .later
+            }
+            if state.room != .max { state.room -= bytes.count }
+            unsafe state.taken.append(contentsOf: bytes)
+            return .taken
+        }
+    }
+
+    func finish(reply: @escaping @Sendable (APIResponse) -> Void) {
+        let count = state.withLock { state in
+            state.finishCount += 1
+            return state.taken.count
+        }
+        ended.signal()
+        reply(ServerUnderTest.RequestLog.response(201, "took \(count)"))
+    }
+
+    func abandon() {
+        state.withLock { $0.abandonCount += 1 }
+        ended.signal()
+    }
+}

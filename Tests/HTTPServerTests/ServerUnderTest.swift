@@ -101,7 +101,7 @@ final class ServerUnderTest: Sendable {
             case .headersTooLarge: 431
             case .unknownExpectation: 417
             case .foreignHost, .foreignOrigin: 403
-            case .shuttingDown: 503
+            case .overloaded, .shuttingDown: 503
             default: 400
             }
         return APIResponse(
