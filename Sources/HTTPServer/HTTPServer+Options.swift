@@ -17,11 +17,11 @@ extension HTTPServer {
         package var connectionLimit = 4096
         package var threadCount = 2
         /// A request line with headers longer than this is refused with 431.
-        package var headByteLimit = 32_768
-        /// libmicrohttpd's memory for one connection.
+        package var headByteLimit = 16_384
+        /// libmicrohttpd's memory for one connection, all of it in use once a request was answered.
         ///
         /// A head that does not even fit in here is answered by libmicrohttpd itself, in HTML.
-        package var connectionMemoryByteCount = 65_536
+        package var connectionMemoryByteCount = 32_768
         /// From connecting, or from the request line, to the end of the headers.
         package var headTimeout = Duration.seconds(10)
         /// From the end of the headers to the end of the body; and the longest pause of a client

@@ -115,6 +115,7 @@ final class TestSink: RequestBodySink {
     /// Its lock is a leaf.
     private let state = Mutex(State())
     private let isOffered = DispatchSemaphore(value: 0)
+    private let isTaken = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
     private let refusesAfter: Int?
 
@@ -138,6 +139,9 @@ final class TestSink: RequestBodySink {
 
     /// Waits until the transport waits for room.
     func awaitOffer() throws { try #require(isOffered.wait(timeout: .now() + 20) == .success) }
+
+    /// Waits until it has taken another part.
+    func awaitPart() throws { try #require(isTaken.wait(timeout: .now() + 20) == .success) }
 
     /// Waits until the transport has finished or abandoned it.
     func awaitEnd() throws { try #require(ended.wait(timeout: .now() + 20) == .success) }
@@ -166,6 +170,7 @@ final class TestSink: RequestBodySink {
             }
             if state.room != .max { state.room -= bytes.count }
             unsafe state.taken.append(contentsOf: bytes)
+            isTaken.signal()
             return .taken
         }
     }
