@@ -156,6 +156,12 @@ let package = Package(
         ),
         tests("APIClientTests", ["APIClient", "APISchema", "HTTPServer", "ManagementAPI"]),
         tests("FerryctlTests", ["ferryctl", "APIClient", "APISchema", argumentParser]),
-        tests("HTTPServerTests", ["HTTPServer", "ManagementAPI"]),
+        tests(
+            "HTTPServerTests",
+            [
+                "HTTPServer", "ManagementAPI", "JobEngine", "JobStore", "SimulatedDevices",
+                "StateTransfer", "MigrationPorts", "MigrationCore",
+            ]
+        ),
     ]
 )

@@ -10,6 +10,8 @@ struct Call: Sendable {
     let ifMatch: EntityTagList?
     /// The states of what is read that the client has already.
     let ifNoneMatch: EntityTagList?
+    /// Where a client that follows events wants to go on, as it came; nil of every other request.
+    let lastEventID: String?
 
     init(_ request: APIRequest, _ targets: TargetMemo) throws(Problem) {
         self.target = try targets.target(of: request)
@@ -17,6 +19,8 @@ struct Call: Sendable {
         self.ifMatch = try request.tags(in: "if-match")
         self.ifNoneMatch =
             target.isConditional ? try request.tags(in: "if-none-match") : nil
+        self.lastEventID =
+            target.endpoint == .followEvents ? request.header("last-event-id") : nil
         self.body = try Self.acceptedBody(of: request, target.body)
     }
 

@@ -17,6 +17,7 @@ package final class ManagementAPI: Sendable {
         sessions = DocumentCache(id: { $0.id.text }, document: { SessionDTO($0) })
         jobs = DocumentCache(id: { $0.job.id.text }, document: { JobDTO($0) })
         images = DocumentCache(id: { $0.id.text }, document: { ImageDTO($0) })
+        Self.encodeEvents(of: engine.events)
     }
 
     /// Answers a request by calling `reply` exactly once: at once on this thread for reads of

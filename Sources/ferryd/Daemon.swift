@@ -107,13 +107,17 @@ final class Daemon: Sendable {
         _ logger: Logger
     ) throws(Problem) -> Engine {
         let clock = MachineClock()
-        let store = try SQLiteJobStore(path: "\(settings.stateDirectory)/ferry.sqlite") { damaged in
+        let store = try SQLiteJobStore(
+            path: "\(settings.stateDirectory)/ferry.sqlite",
+            retention: settings.eventRetention
+        ) { damaged in
             logger.error("a record of the store cannot be read: \(damaged)")
         }
         let images = try ImageDirectory(path: "\(settings.stateDirectory)/images")
         var configuration = EngineConfiguration()
         configuration.version = DaemonConfiguration.version
         if let count = settings.workerCount { configuration.workerCount = count }
+        if let limit = settings.eventSubscriberLimit { configuration.eventSubscriberLimit = limit }
         let engine = try Engine(
             configuration: configuration,
             backends: [

@@ -1,4 +1,5 @@
 import JSONCoding
+import JobStore
 import MigrationCore
 import SystemIO
 
@@ -13,6 +14,8 @@ struct DaemonConfiguration {
     let sysfsRoot: String
     let workerCount: Int?
     let bodyByteLimit: Int?
+    let eventRetention: EventRetention
+    let eventSubscriberLimit: Int?
     let bodiesByteLimit: Int?
     let connectionLimit: Int?
     /// Whether the service manager holds the files of sessions over the daemon's death.
@@ -34,6 +37,12 @@ struct DaemonConfiguration {
         /// Clients of one listener at a time.
         var connectionsLimit: Int?
         var descriptorStore: Bool?
+        /// Events kept for clients that come back.
+        var eventsRetained: Int?
+        /// Days that they are kept at most.
+        var eventRetentionDays: Int?
+        /// Clients that follow events at a time.
+        var eventSubscribersLimit: Int?
     }
 
     init(arguments: Ferryd) throws(Problem) {
@@ -49,6 +58,19 @@ struct DaemonConfiguration {
         let said = NotifySocket.environment("FDSTORE").flatMap { Int($0) }.map { $0 > 0 }
         keepsDescriptors = arguments.descriptorStore ?? file.descriptorStore ?? said ?? false
         workerCount = try Self.bounded(file.workers, "workers", 1...200)
+        var retention = EventRetention()
+        if let count = try Self.bounded(file.eventsRetained, "events_retained", 0...10_000_000) {
+            retention.count = count
+        }
+        if let days = try Self.bounded(file.eventRetentionDays, "event_retention_days", 1...3650) {
+            retention.days = days
+        }
+        eventRetention = retention
+        eventSubscriberLimit = try Self.bounded(
+            file.eventSubscribersLimit,
+            "event_subscribers_limit",
+            0...65_536
+        )
         bodyByteLimit = try Self.bounded(file.bodyBytesLimit, "body_bytes_limit", 1024...(64 << 20))
         bodiesByteLimit = try Self.bounded(
             file.bodiesBytesLimit,

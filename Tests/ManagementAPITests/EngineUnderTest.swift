@@ -22,13 +22,18 @@ final class EngineUnderTest: Sendable {
 
     init(
         _ specs: String...,
-        configuration: EngineConfiguration = EngineConfiguration()
+        configuration: EngineConfiguration = EngineConfiguration(),
+        configure: (inout EngineConfiguration) -> Void = { _ in }
     ) throws {
         directory = NSTemporaryDirectory() + "ferry-api-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: directory,
             withIntermediateDirectories: true
         )
+        var configuration = configuration
+        // None that a test does not ask for.
+        configuration.eventHeartbeatMilliseconds = 3_600_000
+        configure(&configuration)
         engine = try Engine(
             configuration: configuration,
             backends: [SimulatedBackend(specs.map { try SimulationSpec.parse($0) })],
