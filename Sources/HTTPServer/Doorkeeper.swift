@@ -11,8 +11,8 @@ internal import Synchronization
 final class Doorkeeper: Sendable {
     private let listener: ListeningSocket
     private let connections: ConnectionRegistry
-    private let limit: Int
-    private let tick: Duration
+    private let options: HTTPServer.Options
+    private var limit: Int { options.connectionLimit }
     private let wakeup: Int32
     private let queue = DispatchQueue(label: "http-door")
     private let didShut = DispatchSemaphore(value: 0)
@@ -33,13 +33,11 @@ final class Doorkeeper: Sendable {
     init(
         listener: ListeningSocket,
         connections: ConnectionRegistry,
-        limit: Int,
-        tick: Duration
+        options: HTTPServer.Options
     ) throws(ListenFailure) {
         self.listener = listener
         self.connections = connections
-        self.limit = limit
-        self.tick = tick
+        self.options = options
         self.wakeup = ferry_http_wakeup()
         guard wakeup >= 0 else {
             throw ListenFailure(listener.boundAddress, "eventfd", errno: -wakeup)
@@ -87,7 +85,10 @@ final class Doorkeeper: Sendable {
 
     private func run(_ daemon: HTTPDaemon) {
         var farewells = Farewells()
+        // The system has nothing to let anybody in with.
         var isResting = false
+        // When to look again for somebody who goes for somebody else.
+        var nextEviction = MonotonicTime.now
         while true {
             let orders = orders.withLock { orders in
                 defer { orders.lingering = [] }
@@ -100,9 +101,11 @@ final class Doorkeeper: Sendable {
             }
             if orders.isDone { break }
             let isFull = admitted.load(ordering: .relaxed) >= limit
-            let door = isFull || isResting ? nil : listener.raw
+            if !isFull { nextEviction = .now }
+            let door = isResting || MonotonicTime.now < nextEviction ? nil : listener.raw
             var polled = farewells.descriptors.map(Self.toRead)
             polled.append(Self.toRead(wakeup))
+            polled.append(Self.toRead(connections.hangups.descriptor))
             if let door { polled.append(Self.toRead(door)) }
             unsafe poll(
                 &polled,
@@ -114,7 +117,14 @@ final class Doorkeeper: Sendable {
             connections.cutOffLate()
             connections.releaseAbandoned()
             isResting = false
-            if door != nil, polled.last?.revents != 0 { isResting = !acceptAll(into: daemon) }
+            guard door != nil, polled.last?.revents != 0 else { continue }
+            if isFull {
+                connections.makeRoom(idleBefore: .now + (options.idleTimeout - options.idleGrace))
+                // Whoever had to go wakes this thread up when he is gone.
+                nextEviction = .now + options.tick
+            } else {
+                isResting = !acceptAll(into: daemon)
+            }
         }
         farewells.closeAll()
         didLeave.signal()
@@ -123,7 +133,7 @@ final class Doorkeeper: Sendable {
     /// Until the next tick when there is anything to look after, for ever when there is not.
     private func timeout(hasTasks: Bool) -> Int32 {
         guard hasTasks || admitted.load(ordering: .relaxed) > 0 else { return -1 }
-        return Int32(max(1, min(60_000, tick / .milliseconds(1))))
+        return Int32(max(1, min(60_000, options.tick / .milliseconds(1))))
     }
 
     /// Lets in whoever waits; false when the system has nothing left to let them in with.
