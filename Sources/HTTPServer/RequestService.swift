@@ -43,7 +43,9 @@ final class RequestService: Sendable {
     }
 
     func didConnect(_ descriptor: Int32) -> ClientConnection {
-        connections.insert(descriptor, headTimeout: options.headTimeout)
+        let connection = connections.insert(descriptor, headTimeout: options.headTimeout)
+        door.didConnect()
+        return connection
     }
 
     func didDisconnect(_ connection: ClientConnection) {
