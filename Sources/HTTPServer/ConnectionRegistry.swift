@@ -67,9 +67,14 @@ final class ConnectionRegistry: Sendable {
 
     /// Ends the connection that is missed least, for another: the oldest that has not sent a whole
     /// head yet, or else the one that is idle for longest, if its idle time ends before this.
-    func makeRoom(idleBefore limit: MonotonicTime) {
+    ///
+    /// False when there is none.
+    func makeRoom(idleBefore limit: MonotonicTime) -> Bool {
         state.withLock { state in
-            if let oldest = state.takeOldestUnproven() { return oldest.cutOff() }
+            if let oldest = state.takeOldestUnproven() {
+                oldest.cutOff()
+                return true
+            }
             var longest: (deadline: UInt64, connection: ClientConnection)?
             for connection in state.connections.values {
                 guard let deadline = connection.idleDeadline,
@@ -78,6 +83,7 @@ final class ConnectionRegistry: Sendable {
                 longest = (deadline, connection)
             }
             longest?.connection.cutOff()
+            return longest != nil
         }
     }
 }

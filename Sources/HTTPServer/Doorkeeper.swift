@@ -19,6 +19,9 @@ final class Doorkeeper: Sendable {
     private let didLeave = DispatchSemaphore(value: 0)
     /// How many connections were accepted and are not closed yet.
     private let admitted = Atomic(0)
+    /// Whether everybody who could go is gone: those who were let in last are with libmicrohttpd,
+    /// but not among the connections yet.
+    private let lacksCandidates = Atomic(false)
     /// Guards what others want of the thread.
     ///
     /// A leaf of the lock order.
@@ -27,6 +30,7 @@ final class Doorkeeper: Sendable {
     private struct Orders {
         var isShut = false
         var isDone = false
+        var hasCandidate = false
         var lingering: [Int32] = []
     }
 
@@ -65,6 +69,15 @@ final class Doorkeeper: Sendable {
         didLeave.wait()
     }
 
+    /// A connection is among the others now.
+    func didConnect() {
+        guard lacksCandidates.load(ordering: .sequentiallyConsistent),
+            lacksCandidates.exchange(false, ordering: .sequentiallyConsistent)
+        else { return }
+        orders.withLock { $0.hasCandidate = true }
+        wake()
+    }
+
     func didDisconnect() {
         let before = admitted.subtract(1, ordering: .relaxed).oldValue
         if before >= limit { wake() }
@@ -91,7 +104,10 @@ final class Doorkeeper: Sendable {
         var nextEviction = MonotonicTime.now
         while true {
             let orders = orders.withLock { orders in
-                defer { orders.lingering = [] }
+                defer {
+                    orders.lingering = []
+                    orders.hasCandidate = false
+                }
                 return orders
             }
             for descriptor in orders.lingering { farewells.add(descriptor) }
@@ -101,7 +117,7 @@ final class Doorkeeper: Sendable {
             }
             if orders.isDone { break }
             let isFull = admitted.load(ordering: .relaxed) >= limit
-            if !isFull { nextEviction = .now }
+            if !isFull || orders.hasCandidate { nextEviction = .now }
             let door = isResting || MonotonicTime.now < nextEviction ? nil : listener.raw
             var polled = farewells.descriptors.map(Self.toRead)
             polled.append(Self.toRead(wakeup))
@@ -119,7 +135,7 @@ final class Doorkeeper: Sendable {
             isResting = false
             guard door != nil, polled.last?.revents != 0 else { continue }
             if isFull {
-                connections.makeRoom(idleBefore: .now + (options.idleTimeout - options.idleGrace))
+                makeRoom()
                 // Whoever had to go wakes this thread up when he is gone.
                 nextEviction = .now + options.tick
             } else {
@@ -154,6 +170,15 @@ final class Doorkeeper: Sendable {
             }
         }
         return true
+    }
+
+    /// Sends somebody away for whoever waits, or remembers that there is nobody.
+    private func makeRoom() {
+        // Before: who comes in between is not missed.
+        lacksCandidates.store(true, ordering: .sequentiallyConsistent)
+        if connections.makeRoom(idleBefore: .now + (options.idleTimeout - options.idleGrace)) {
+            lacksCandidates.store(false, ordering: .sequentiallyConsistent)
+        }
     }
 
     private func drainWakeup() {

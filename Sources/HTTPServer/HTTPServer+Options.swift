@@ -20,8 +20,10 @@ extension HTTPServer {
         package var headByteLimit = 16_384
         /// libmicrohttpd's memory for one connection, all of it in use once a request was answered.
         ///
-        /// A head that does not even fit in here is answered by libmicrohttpd itself, in HTML.
-        package var connectionMemoryByteCount = 32_768
+        /// A head that does not even fit in here is answered by libmicrohttpd itself, in HTML. One
+        /// page more than 32 KiB, up to which libmicrohttpd takes it from the heap, which gives
+        /// nothing back when a crowd has gone.
+        package var connectionMemoryByteCount = 36_864
         /// From connecting, or from the request line, to the end of the headers.
         package var headTimeout = Duration.seconds(10)
         /// From the end of the headers to the end of the body; and the longest pause of a client

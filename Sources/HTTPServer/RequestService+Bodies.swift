@@ -12,12 +12,12 @@ extension RequestService {
         var upload: Upload?
         var limit = UInt64(options.bodyByteLimit)
         if head.mayHaveBody {
+            exchange.connection.watch()
             switch openBody(head.request(by: exchange.connection.caller)) {
             case .collect: break
             case .stream(let sink, let byteLimit):
                 upload = Upload(sink, byteLimit: byteLimit, pace: UploadPace(options))
                 limit = byteLimit
-                exchange.connection.watch()
             case .refuse(let response): return refuseAtOnce(exchange, response, event)
             }
         }

@@ -47,7 +47,9 @@ final class RequestService: Sendable {
 
     func didConnect(_ descriptor: Int32) -> ClientConnection {
         metrics.didConnect()
-        return connections.insert(descriptor, headTimeout: options.headTimeout)
+        let connection = connections.insert(descriptor, headTimeout: options.headTimeout)
+        door.didConnect()
+        return connection
     }
 
     func didDisconnect(_ connection: ClientConnection) {

@@ -83,11 +83,11 @@ import Testing
         #expect(try again.ask("POST", "/b", body: most)?.status == 200, "the room is free again")
     }
 
-    @Test("ten thousand requests sent ahead are answered in order, while others are served")
+    @Test("thousands of requests sent ahead are answered in order, while others are served")
     func pipelinedFlood() throws {
         let server = try ServerUnderTest()
         let flood = try server.connect()
-        let count = 10_000
+        let count = 3000
         DispatchQueue(label: "flood").async {
             for number in 0..<count {
                 do { try flood.send("GET /\(number) HTTP/1.1\r\nHost: localhost\r\n\r\n") } catch {
@@ -119,7 +119,7 @@ import Testing
         let client = try server.connect()
         try client.send(request)
         shutdown(client.descriptor, Int32(SHUT_WR))
-        _ = client.readsToEnd()
+        #expect(client.readsToEnd(), "noticed at once, not when its time is over")
         #expect(server.requests.seen.count == served)
         #expect(try server.connect().ask()?.status == 200)
     }
