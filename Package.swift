@@ -160,12 +160,18 @@ let package = Package(
         ),
         tests("APIClientTests", ["APIClient", "APISchema", "HTTPServer", "ManagementAPI"]),
         tests("FerryctlTests", ["ferryctl", "APIClient", "APISchema", argumentParser]),
-        tests("HTTPServerTests", ["HTTPServer", "ManagementAPI"]),
         tests(
             "FerrydTests",
             [
                 "ferryd", "ManagementAPI", "MigrationCore", argumentParser,
                 .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        tests(
+            "HTTPServerTests",
+            [
+                "HTTPServer", "ManagementAPI", "JobEngine", "JobStore", "SimulatedDevices",
+                "StateTransfer", "MigrationPorts", "MigrationCore",
             ]
         ),
     ]

@@ -1,12 +1,13 @@
 #ifndef FERRY_CMICROHTTPD_H
 #define FERRY_CMICROHTTPD_H
 
-/* libmicrohttpd for Swift: its variadic functions behind typed ones, and the two calls of Linux
- * that Swift's Glibc does not show. */
+/* libmicrohttpd for Swift: its variadic functions and its macros behind typed ones, and the calls
+ * of Linux that Swift's Glibc does not show. */
 
 #include <errno.h>
 #include <microhttpd.h>
 #include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -61,6 +62,17 @@ static inline size_t ferry_http_head_size(struct MHD_Connection *connection)
     return info == NULL ? 0 : info->header_size;
 }
 
+/* The length of a body that is not known, and what a reader says when it has no more bytes. */
+static const uint64_t ferry_http_unknown_size = MHD_SIZE_UNKNOWN;
+static const ssize_t ferry_http_body_end = MHD_CONTENT_READER_END_OF_STREAM;
+static const ssize_t ferry_http_body_broken = MHD_CONTENT_READER_END_WITH_ERROR;
+
+/* Keeps a body from being chunked: its connection ends with it. */
+static inline void ferry_http_forbid_chunks(struct MHD_Response *response)
+{
+    MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+}
+
 /* Declared again: the C library shows it to _GNU_SOURCE only. */
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 
@@ -76,6 +88,38 @@ static inline int ferry_http_wakeup(void)
 {
     int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return descriptor < 0 ? -errno : descriptor;
+}
+
+/* A descriptor that tells of clients who hang up, or -errno. */
+static inline int ferry_http_watch(void)
+{
+    int descriptor = epoll_create1(EPOLL_CLOEXEC);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+/* Has a client's hanging up told, once, by this number. */
+static inline int ferry_http_watch_add(int watch, int descriptor, uint64_t number)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data = {.u64 = number}};
+    return epoll_ctl(watch, EPOLL_CTL_ADD, descriptor, &event) < 0 ? -errno : 0;
+}
+
+/* Forgets a client; needed while its socket has another descriptor. */
+static inline void ferry_http_watch_remove(int watch, int descriptor)
+{
+    epoll_ctl(watch, EPOLL_CTL_DEL, descriptor, NULL);
+}
+
+enum { FERRY_HTTP_WATCH_BATCH = 64 };
+
+/* The numbers of clients who have hung up, a batch at most; how many. Never blocks. */
+static inline int ferry_http_watch_take(int watch, uint64_t *numbers)
+{
+    struct epoll_event events[FERRY_HTTP_WATCH_BATCH];
+    int count = epoll_wait(watch, events, FERRY_HTTP_WATCH_BATCH, 0);
+    for (int index = 0; index < count; index++)
+        numbers[index] = events[index].data.u64;
+    return count < 0 ? 0 : count;
 }
 
 #endif

@@ -68,10 +68,31 @@ internal import ManagementAPI
 
     func didTakeBodyPart() { unsafe partByteCount.pointee = 0 }
 
-    /// Gives libmicrohttpd the answer.
-    func queue(_ response: APIResponse, closes: Bool) -> MHD_Result {
+    private var isHead: Bool { unsafe strcmp(method, "HEAD") == 0 }
+
+    /// Gives libmicrohttpd the answer to an exchange.
+    ///
+    /// A client may take `blockTimeout` for each block of a body that is streamed.
+    func queue(
+        _ response: APIResponse,
+        for exchange: Exchange,
+        closes: Bool,
+        blockTimeout: Duration
+    ) -> MHD_Result {
         let prepared =
-            if !closes, let form = response.form {
+            if case .streamed(let body) = response.content {
+                unsafe PreparedResponse(
+                    response,
+                    streaming: StreamedAnswer(
+                        body,
+                        for: exchange,
+                        on: connection,
+                        blockTimeout: blockTimeout
+                    ),
+                    isHeadOnly: isHead || response.status == 304,
+                    closes: closes
+                )
+            } else if !closes, let form = response.form {
                 form.form { PreparedResponse(response) }
             } else {
                 PreparedResponse(response, closes: closes)

@@ -6,7 +6,8 @@ internal import Glibc
 //
 // Their first argument is the RequestService, retained as long as the daemon runs. A connection's
 // context is a retained ClientConnection, from its start to its close; a request's is a retained
-// Exchange, from its target to its end.
+// Exchange, from its target to its end; a streamed body's is a retained StreamedAnswer, as long as
+// libmicrohttpd has the response.
 
 func connectionChanged(
     _ context: UnsafeMutableRawPointer?,
@@ -68,6 +69,24 @@ func requestEnded(
     guard let service = unsafe service(context), let raw = unsafe slot?.pointee else { return }
     unsafe slot?.pointee = nil
     service.didEnd(unsafe Unmanaged<Exchange>.fromOpaque(raw).takeRetainedValue())
+}
+
+func readBody(
+    _ context: UnsafeMutableRawPointer?,
+    _: UInt64,
+    _ buffer: UnsafeMutablePointer<CChar>?,
+    _ byteCount: Int
+) -> Int {
+    guard let context = unsafe context else { return ferry_http_body_broken }
+    let answer = unsafe Unmanaged<StreamedAnswer>.fromOpaque(context).takeUnretainedValue()
+    return unsafe answer.read(
+        into: UnsafeMutableRawBufferPointer(start: buffer, count: byteCount)
+    )
+}
+
+func bodyEnded(_ context: UnsafeMutableRawPointer?) {
+    guard let context = unsafe context else { return }
+    unsafe Unmanaged<StreamedAnswer>.fromOpaque(context).release()
 }
 
 private func service(_ context: UnsafeMutableRawPointer?) -> RequestService? {

@@ -5,6 +5,13 @@ internal import Synchronization
 /// One connection of a client, while libmicrohttpd has it open.
 final class ClientConnection: Sendable {
     let caller: Caller
+    /// Ours alone among all connections there ever were, and greater than those before.
+    let number: UInt64
+    private let hangups: HangupWatch
+    private let isWatched = Atomic(false)
+    private let isHungUp = Atomic(false)
+    /// Whether a whole head has come, ever.
+    private let isProven = Atomic(false)
     /// Valid until the registry forgets this connection, which happens before it is closed.
     private let descriptor: Int32
     /// When the client must have got further, in nanoseconds; `max` while it waits for us.
@@ -22,8 +29,10 @@ final class ClientConnection: Sendable {
     private let known = Mutex<KnownHead?>(nil)
 
     /// A connection whose first request must be there in time.
-    init(descriptor: Int32, headTimeout: Duration) {
+    init(descriptor: Int32, number: UInt64, hangups: HangupWatch, headTimeout: Duration) {
         self.descriptor = descriptor
+        self.number = number
+        self.hangups = hangups
         self.caller = Self.caller(of: descriptor)
         self.deadline = Atomic((MonotonicTime.now + headTimeout).nanoseconds)
     }
@@ -55,27 +64,73 @@ final class ClientConnection: Sendable {
     /// The client waits for us now.
     func expectNothing() { deadline.store(.max, ordering: .relaxed) }
 
-    /// Ends the connection when its time is over; libmicrohttpd then finds it closed.
+    /// A whole head has come; true when it is the first.
+    ///
+    /// Called by the connection's thread only.
+    func prove() -> Bool {
+        guard !isProven.load(ordering: .relaxed) else { return false }
+        isProven.store(true, ordering: .relaxed)
+        return true
+    }
+
+    /// When the client's time between two requests ends; nil when it is not between two requests.
+    var idleDeadline: UInt64? {
+        guard isProven.load(ordering: .relaxed), current == nil else { return nil }
+        return deadline.load(ordering: .relaxed)
+    }
+
+    /// Ends the connection when its time is over.
     ///
     /// Called by the registry only, under its lock.
     func cutOff(at now: MonotonicTime) {
-        guard deadline.load(ordering: .relaxed) <= now.nanoseconds else { return }
+        if deadline.load(ordering: .relaxed) <= now.nanoseconds { cutOff() }
+    }
+
+    /// Ends the connection: libmicrohttpd finds it closed.
+    ///
+    /// Called by the registry only, under its lock.
+    func cutOff() {
         expectNothing()
         Glibc.shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
-    /// Lets go of a request whose client has hung up while it waits.
+    /// Has the client's hanging up noticed from now on.
     ///
-    /// libmicrohttpd does not look at a connection that is suspended, so a client that asks for a
-    /// long wait and goes away would hold its place to the end. Called by the registry only.
-    func releaseIfAbandoned() {
-        guard let exchange = current, exchange.isSuspended else { return }
+    /// libmicrohttpd does not look at a connection that is suspended, so a client that asks for
+    /// a long wait and goes away would hold its place to the end. Called by the connection's
+    /// thread only.
+    func watch() {
+        guard !isWatched.load(ordering: .relaxed) else { return }
+        isWatched.store(true, ordering: .relaxed)
+        hangups.watch(descriptor, number)
+    }
+
+    /// Forgets the socket, which may live on under another descriptor.
+    func unwatch() {
+        if isWatched.load(ordering: .relaxed) { hangups.forget(descriptor) }
+    }
+
+    /// Whether the client has closed its side, as far as it is watched.
+    var hasHungUp: Bool { isHungUp.load(ordering: .sequentiallyConsistent) }
+
+    /// Lets go of the request under way, if it waits for us, and has libmicrohttpd look otherwise.
+    ///
+    /// libmicrohttpd 0.9.75 misses the end of a stream that comes with the last bytes before it.
+    /// To end the reading here, too, takes nothing from what is there, but has the system tell it
+    /// once more. Called by the registry only, under its lock.
+    func didHangUp() {
+        isHungUp.store(true, ordering: .sequentiallyConsistent)
+        Glibc.shutdown(descriptor, Int32(SHUT_RD))
+        current?.release()
+    }
+
+    /// Whether the client has sent something nobody has read.
+    ///
+    /// Called by the connection's thread only.
+    var hasUnreadBytes: Bool {
         var byte: UInt8 = 0
         let flags = Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)
-        let count = unsafe recv(descriptor, &byte, 1, flags)
-        let isGone = count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
-        // Nobody reads it: libmicrohttpd wakes up, finds the end of the stream, and closes.
-        if isGone { exchange.answer(APIResponse(status: 503, headers: [], body: [])) }
+        return unsafe recv(descriptor, &byte, 1, flags) > 0
     }
 
     /// A second descriptor of the socket, to read from after libmicrohttpd has closed its own.
@@ -111,38 +166,5 @@ final class ClientConnection: Sendable {
         var pid: UInt32 = 0
         var uid: UInt32 = 0
         var gid: UInt32 = 0
-    }
-}
-
-/// The connections that are open.
-final class ConnectionRegistry: Sendable {
-    /// Guards the set, and with it that a descriptor is not closed while it is cut off.
-    ///
-    /// Taken before a connection's lock, and before an exchange's.
-    private let connections = Mutex<[ObjectIdentifier: ClientConnection]>([:])
-
-    func insert(_ connection: ClientConnection) {
-        connections.withLock { $0[ObjectIdentifier(connection)] = connection }
-    }
-
-    func remove(_ connection: ClientConnection) {
-        connections.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection)) }
-    }
-
-    var all: [ClientConnection] { connections.withLock { Array($0.values) } }
-
-    /// Ends every connection whose time is over.
-    func cutOffLate() {
-        let now = MonotonicTime.now
-        connections.withLock { connections in
-            for connection in connections.values { connection.cutOff(at: now) }
-        }
-    }
-
-    /// Lets go of the requests of clients that have hung up.
-    func releaseAbandoned() {
-        connections.withLock { connections in
-            for connection in connections.values { connection.releaseIfAbandoned() }
-        }
     }
 }

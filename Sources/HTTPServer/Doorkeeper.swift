@@ -11,14 +11,17 @@ internal import Synchronization
 final class Doorkeeper: Sendable {
     private let listener: ListeningSocket
     private let connections: ConnectionRegistry
-    private let limit: Int
-    private let tick: Duration
+    private let options: HTTPServer.Options
+    private var limit: Int { options.connectionLimit }
     private let wakeup: Int32
     private let queue = DispatchQueue(label: "http-door")
     private let didShut = DispatchSemaphore(value: 0)
     private let didLeave = DispatchSemaphore(value: 0)
     /// How many connections were accepted and are not closed yet.
     private let admitted = Atomic(0)
+    /// Whether everybody who could go is gone: those who were let in last are with libmicrohttpd,
+    /// but not among the connections yet.
+    private let lacksCandidates = Atomic(false)
     /// Guards what others want of the thread.
     ///
     /// A leaf of the lock order.
@@ -27,19 +30,18 @@ final class Doorkeeper: Sendable {
     private struct Orders {
         var isShut = false
         var isDone = false
+        var hasCandidate = false
         var lingering: [Int32] = []
     }
 
     init(
         listener: ListeningSocket,
         connections: ConnectionRegistry,
-        limit: Int,
-        tick: Duration
+        options: HTTPServer.Options
     ) throws(ListenFailure) {
         self.listener = listener
         self.connections = connections
-        self.limit = limit
-        self.tick = tick
+        self.options = options
         self.wakeup = ferry_http_wakeup()
         guard wakeup >= 0 else {
             throw ListenFailure(listener.boundAddress, "eventfd", errno: -wakeup)
@@ -67,6 +69,15 @@ final class Doorkeeper: Sendable {
         didLeave.wait()
     }
 
+    /// A connection is among the others now.
+    func didConnect() {
+        guard lacksCandidates.load(ordering: .sequentiallyConsistent),
+            lacksCandidates.exchange(false, ordering: .sequentiallyConsistent)
+        else { return }
+        orders.withLock { $0.hasCandidate = true }
+        wake()
+    }
+
     func didDisconnect() {
         let before = admitted.subtract(1, ordering: .relaxed).oldValue
         if before >= limit { wake() }
@@ -87,10 +98,16 @@ final class Doorkeeper: Sendable {
 
     private func run(_ daemon: HTTPDaemon) {
         var farewells = Farewells()
+        // The system has nothing to let anybody in with.
         var isResting = false
+        // When to look again for somebody who goes for somebody else.
+        var nextEviction = MonotonicTime.now
         while true {
             let orders = orders.withLock { orders in
-                defer { orders.lingering = [] }
+                defer {
+                    orders.lingering = []
+                    orders.hasCandidate = false
+                }
                 return orders
             }
             for descriptor in orders.lingering { farewells.add(descriptor) }
@@ -100,9 +117,11 @@ final class Doorkeeper: Sendable {
             }
             if orders.isDone { break }
             let isFull = admitted.load(ordering: .relaxed) >= limit
-            let door = isFull || isResting ? nil : listener.raw
+            if !isFull || orders.hasCandidate { nextEviction = .now }
+            let door = isResting || MonotonicTime.now < nextEviction ? nil : listener.raw
             var polled = farewells.descriptors.map(Self.toRead)
             polled.append(Self.toRead(wakeup))
+            polled.append(Self.toRead(connections.hangups.descriptor))
             if let door { polled.append(Self.toRead(door)) }
             unsafe poll(
                 &polled,
@@ -114,7 +133,14 @@ final class Doorkeeper: Sendable {
             connections.cutOffLate()
             connections.releaseAbandoned()
             isResting = false
-            if door != nil, polled.last?.revents != 0 { isResting = !acceptAll(into: daemon) }
+            guard door != nil, polled.last?.revents != 0 else { continue }
+            if isFull {
+                makeRoom()
+                // Whoever had to go wakes this thread up when he is gone.
+                nextEviction = .now + options.tick
+            } else {
+                isResting = !acceptAll(into: daemon)
+            }
         }
         farewells.closeAll()
         didLeave.signal()
@@ -123,7 +149,7 @@ final class Doorkeeper: Sendable {
     /// Until the next tick when there is anything to look after, for ever when there is not.
     private func timeout(hasTasks: Bool) -> Int32 {
         guard hasTasks || admitted.load(ordering: .relaxed) > 0 else { return -1 }
-        return Int32(max(1, min(60_000, tick / .milliseconds(1))))
+        return Int32(max(1, min(60_000, options.tick / .milliseconds(1))))
     }
 
     /// Lets in whoever waits; false when the system has nothing left to let them in with.
@@ -144,6 +170,15 @@ final class Doorkeeper: Sendable {
             }
         }
         return true
+    }
+
+    /// Sends somebody away for whoever waits, or remembers that there is nobody.
+    private func makeRoom() {
+        // Before: who comes in between is not missed.
+        lacksCandidates.store(true, ordering: .sequentiallyConsistent)
+        if connections.makeRoom(idleBefore: .now + (options.idleTimeout - options.idleGrace)) {
+            lacksCandidates.store(false, ordering: .sequentiallyConsistent)
+        }
     }
 
     private func drainWakeup() {

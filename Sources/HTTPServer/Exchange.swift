@@ -11,10 +11,13 @@ internal import Synchronization
 ///
 /// Everything happens on the connection's thread of libmicrohttpd, but for the answer: that comes
 /// from any thread, while the API is called (`calling`) or while the connection is suspended.
+/// A body that comes or goes bit by bit has its pauses in `body` and in `sending`.
 final class Exchange: Sendable {
     let connection: ClientConnection
     /// The request target as it came.
     let target: [UInt8]
+    /// Of a body that comes or goes bit by bit.
+    let pause = Pause()
     /// Guards the rest of the request.
     ///
     /// Taken alone, by the connection's thread only.
@@ -40,6 +43,7 @@ final class Exchange: Sendable {
         /// The answer is there and waits for libmicrohttpd's thread to come by.
         case answered(APIResponse)
         case sending
+        case over
     }
 
     /// What is to be done when libmicrohttpd's thread comes by.
@@ -56,31 +60,52 @@ final class Exchange: Sendable {
             case .head: .readHead
             case .body: .readBody
             case .answered(let response): .send(response)
-            case .calling, .suspended, .sending: .nothing
+            case .calling, .suspended, .sending, .over: .nothing
             }
         }
     }
 
-    var isSuspended: Bool {
-        phase.withLock { if case .suspended = $0 { true } else { false } }
-    }
-
-    func didReadHead(_ head: KnownHead) {
+    /// The head is there, and what becomes of the body is decided.
+    func didReadHead(_ head: KnownHead, upload: Upload? = nil) {
         incoming.withLock {
             $0.head = head
-            if let byteCount = head.head.declaredByteCount {
-                $0.body.reserveCapacity(Int(min(byteCount, 1 << 16)))
-            }
+            $0.upload = upload
         }
         phase.withLock { $0 = .body }
     }
 
-    /// Takes a part of the body; false when that makes it longer than the limit.
-    func append(_ part: UnsafeRawBufferPointer, limit: Int) -> Bool {
+    /// What came of a part of a body that is collected.
+    enum Collected {
+        case taken
+        case tooLong
+        /// Other bodies have taken all there is.
+        case noRoom
+    }
+
+    func append(
+        _ part: UnsafeRawBufferPointer,
+        limit: Int,
+        of budget: BodyBudget
+    ) -> Collected {
         incoming.withLock { incoming in
-            guard incoming.body.count + part.count <= limit else { return false }
+            let count = incoming.body.count + part.count
+            guard count <= limit else { return .tooLong }
+            let due = BodyBudget.charge(count) - incoming.charge
+            guard budget.take(due) else { return .noRoom }
+            incoming.charge += due
+            if incoming.body.isEmpty, let declared = incoming.head?.head.declaredByteCount {
+                incoming.body.reserveCapacity(Int(min(declared, 1 << 16)))
+            }
             unsafe incoming.body.append(contentsOf: part)
-            return true
+            return .taken
+        }
+    }
+
+    /// What the body counts for in the budget of all, once.
+    func takeBodyCharge() -> Int {
+        incoming.withLock { incoming in
+            defer { incoming.charge = 0 }
+            return incoming.charge
         }
     }
 
@@ -90,14 +115,7 @@ final class Exchange: Sendable {
         return incoming.withLock { incoming in
             guard !incoming.wasCalled, let head = incoming.head?.head else { return nil }
             incoming.wasCalled = true
-            return APIRequest(
-                method: head.method == "HEAD" ? "GET" : head.method,
-                rawPath: head.rawPath,
-                rawQuery: head.rawQuery,
-                headers: head.headers,
-                body: incoming.body.take(),
-                caller: connection.caller
-            )
+            return head.request(by: connection.caller, body: incoming.body.take())
         }
     }
 
@@ -116,7 +134,7 @@ final class Exchange: Sendable {
                 unsafe MHD_suspend_connection(connection)
                 phase = unsafe .suspended(SuspendedConnection(raw: connection))
                 return nil
-            case .head, .body, .suspended, .sending:
+            case .head, .body, .suspended, .sending, .over:
                 return nil
             }
         }
@@ -126,21 +144,62 @@ final class Exchange: Sendable {
     ///
     /// The first one counts.
     func answer(_ response: APIResponse) {
-        phase.withLock { phase in
+        let isTaken = phase.withLock { phase in
             switch phase {
             case .calling:
                 phase = .answered(response)
+                return true
             case .suspended(let connection):
                 phase = .answered(response)
                 connection.resume()
-            case .head, .body, .answered, .sending:
-                return
+                return true
+            case .head, .body, .answered, .sending, .over:
+                return false
             }
         }
+        if !isTaken { response.drop() }
     }
 
     /// The answer is libmicrohttpd's now; no other is taken any more.
     func beginSending() { phase.withLock { $0 = .sending } }
+
+    /// The connection waits for somebody of ours, and its client may be gone already.
+    func didPause() {
+        connection.watch()
+        if connection.hasHungUp { release() }
+    }
+
+    /// Lets go of a request whose client has hung up while it waits for us.
+    ///
+    /// On any thread. What waits for room to put its body in is let be: the rest of that body may
+    /// be here already.
+    func release() {
+        let phase = phase.withLock { $0 }
+        switch phase {
+        // Nobody reads it: libmicrohttpd wakes up, finds the end of the stream, and closes.
+        case .suspended: answer(APIResponse(status: 503, headers: [], body: []))
+        case .sending: pause.cutOffIfPaused()
+        case .head, .body, .calling, .answered, .over: return
+        }
+    }
+
+    /// The request is over, in whatever way: what it still had is let go.
+    ///
+    /// The connection may be gone when this returns. False when the request was not heard to its
+    /// end: the client is gone, late, or was refused by libmicrohttpd.
+    func didEnd() -> Bool {
+        pause.didEnd()
+        let phase = phase.withLock { phase in
+            defer { phase = .over }
+            return phase
+        }
+        if case .answered(let response) = phase { response.drop() }
+        upload?.abandon()
+        switch phase {
+        case .head, .body: return false
+        case .calling, .suspended, .answered, .sending, .over: return true
+        }
+    }
 
     var rawPath: String { RequestHead.split(target).path }
 
@@ -163,24 +222,24 @@ final class Exchange: Sendable {
 
     func willLeaveBodyUnread() { incoming.withLock { $0.isLeftUnread = true } }
 
+    /// Where the body goes; nil when it is collected.
+    var upload: Upload? { incoming.withLock { $0.upload } }
+
     private struct Incoming {
         var head: KnownHead?
+        var upload: Upload?
         var body: [UInt8] = []
+        var charge = 0
         var wasCalled = false
         var isLeftUnread = false
     }
 }
 
-/// A connection libmicrohttpd has put aside.
-///
-/// Sendable: the pointer stays valid as long as the connection is suspended, and resuming it is
-/// what libmicrohttpd lets any thread do.
-@safe private struct SuspendedConnection: @unchecked Sendable {
-    private let raw: OpaquePointer
-
-    init(raw: OpaquePointer) { unsafe self.raw = raw }
-
-    func resume() { unsafe MHD_resume_connection(raw) }
+extension APIResponse {
+    /// Lets go of an answer that is not sent.
+    func drop() {
+        if case .streamed(let body) = content { body.didEnd() }
+    }
 }
 
 extension [UInt8] {

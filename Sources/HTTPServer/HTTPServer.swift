@@ -21,6 +21,7 @@ package final class HTTPServer: Sendable {
             options: options,
             metrics: api.transport,
             handle: { request, reply in api.respond(to: request, reply: reply) },
+            openBody: { request in api.bodyHandling(for: request) },
             refuse: { refusal, request in api.refuse(refusal, request) }
         )
     }
@@ -31,6 +32,7 @@ package final class HTTPServer: Sendable {
         options: Options = Options(),
         metrics: TransportMetrics = TransportMetrics(),
         handle: @escaping Handle,
+        openBody: @escaping OpenBody = { _ in .collect },
         refuse: @escaping Refuse
     ) throws(ListenFailure) {
         if case .tcp = listener, !options.allowsAnonymousLoopback {
@@ -45,6 +47,7 @@ package final class HTTPServer: Sendable {
             options: options,
             metrics: metrics,
             handle: handle,
+            openBody: openBody,
             refuse: refuse
         )
         self.address = socket.boundAddress
@@ -59,7 +62,8 @@ package final class HTTPServer: Sendable {
     package var boundAddress: String { address.description }
 
     /// Lets nobody in any more, gives requests a moment to finish, refuses the ones that still wait
-    /// with 503, and returns when every connection is closed.
+    /// with 503, cuts off the bodies that are not through, and returns when every connection is
+    /// closed.
     ///
     /// Blocks the thread: at most some seconds more than ``Options/stopGrace``.
     package func stop() {
@@ -69,7 +73,7 @@ package final class HTTPServer: Sendable {
             service.door.shut()
             service.beginStop()
             service.requests.waitForNone(atMost: service.options.stopGrace)
-            service.refuseWaiting()
+            service.endWaiting()
             // For the refusals to get through.
             service.requests.waitForNone(atMost: .seconds(2))
             running.stop()

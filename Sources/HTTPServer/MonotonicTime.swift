@@ -20,4 +20,9 @@ struct MonotonicTime: Comparable {
     static func + (time: MonotonicTime, duration: Duration) -> MonotonicTime {
         MonotonicTime(nanoseconds: time.nanoseconds &+ UInt64(max(0, duration / .nanoseconds(1))))
     }
+
+    /// The time until a later point; zero when that is not later.
+    func duration(to later: MonotonicTime) -> Duration {
+        .nanoseconds(Int64(clamping: max(later.nanoseconds, nanoseconds) - nanoseconds))
+    }
 }

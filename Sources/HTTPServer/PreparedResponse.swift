@@ -9,7 +9,7 @@ internal import ManagementAPI
     private let raw: OpaquePointer
 
     /// Nil when there is no memory.
-    init?(_ response: APIResponse, closes: Bool = false) {
+    convenience init?(_ response: APIResponse, closes: Bool = false) {
         let made = unsafe response.body.withUnsafeBytes { body in
             unsafe MHD_create_response_from_buffer(
                 body.count,
@@ -18,6 +18,11 @@ internal import ManagementAPI
             )
         }
         guard let made = unsafe made else { return nil }
+        unsafe self.init(made, response, closes: closes)
+    }
+
+    /// Takes over a response of libmicrohttpd's that has its body, and gives it its headers.
+    init(_ made: OpaquePointer, _ response: APIResponse, closes: Bool) {
         for (name, value) in response.transportHeaders {
             // Refused is a line that would break the answer's head; it is left out.
             _ = unsafe MHD_add_response_header(made, name, value)

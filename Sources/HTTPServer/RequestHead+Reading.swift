@@ -41,6 +41,7 @@ extension RequestHead {
             Unmanaged.passUnretained(lines).toOpaque()
         )
         self.headers = try lines.read(&walk)
+        self.declaredByteCount = Self.declaredByteCount(in: headers)
         guard walk.isAtEnd else { throw HeadFault("A header line is malformed.") }
         cuts = unsafe lines.cuts(from: UnsafeRawPointer(method))
         let (path, query) = Self.split(target)

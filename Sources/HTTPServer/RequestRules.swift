@@ -2,13 +2,11 @@ internal import ManagementAPI
 
 /// What the headers of a request must be before its body is read and the API sees it.
 struct RequestRules: Sendable {
-    let bodyByteLimit: Int
     /// The names this server answers to for callers nothing is known of; for them a web page of
     /// another origin, or a name that was bent to point here, must not do.
     let loopbackHosts: Set<String>
 
-    init(bodyByteLimit: Int, boundAddress: ListenAddress) {
-        self.bodyByteLimit = bodyByteLimit
+    init(boundAddress: ListenAddress) {
         var hosts: Set = ["localhost", "127.0.0.1", "[::1]"]
         if case .tcp(let host, _) = boundAddress { hosts.insert(host.text) }
         self.loopbackHosts = hosts
@@ -31,7 +29,7 @@ struct RequestRules: Sendable {
         "idempotency-key", "authorization",
     ]
 
-    /// Whether the end of the body is beyond doubt, and not too far.
+    /// Whether the end of the body is beyond doubt.
     private func framing(of head: RequestHead) -> TransportRefusal? {
         if let coding = head["transfer-encoding"] {
             guard head["content-length"] == nil else {
@@ -41,11 +39,10 @@ struct RequestRules: Sendable {
                 return .badRequest("The only transfer coding is chunked, and of HTTP/1.1.")
             }
         }
-        guard head["content-length"] != nil else { return nil }
-        guard let byteCount = head.declaredByteCount else {
+        guard head["content-length"] == nil || head.declaredByteCount != nil else {
             return .badRequest("Content-Length is not a number.")
         }
-        return byteCount > UInt64(bodyByteLimit) ? .bodyTooLarge(limit: bodyByteLimit) : nil
+        return nil
     }
 
     private func expectation(of head: RequestHead) -> TransportRefusal? {

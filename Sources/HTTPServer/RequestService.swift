@@ -7,12 +7,14 @@ internal import Synchronization
 /// They run on its threads, the ones of a connection always on the same.
 final class RequestService: Sendable {
     let options: HTTPServer.Options
-    let connections = ConnectionRegistry()
+    let connections: ConnectionRegistry
     let requests = RequestsUnderWay()
     let door: Doorkeeper
+    let bodies: BodyBudget
     private let rules: RequestRules
     private let metrics: TransportMetrics
     private let handle: HTTPServer.Handle
+    let openBody: HTTPServer.OpenBody
     private let refuse: HTTPServer.Refuse
     private let isStopping = Atomic(false)
 
@@ -21,35 +23,37 @@ final class RequestService: Sendable {
         options: HTTPServer.Options,
         metrics: TransportMetrics,
         handle: @escaping HTTPServer.Handle,
+        openBody: @escaping HTTPServer.OpenBody,
         refuse: @escaping HTTPServer.Refuse
     ) throws(ListenFailure) {
         self.options = options
         self.metrics = metrics
+        self.bodies = BodyBudget(max(options.bodiesByteLimit, options.bodyByteLimit))
         self.handle = handle
+        self.openBody = openBody
         self.refuse = refuse
-        self.rules = RequestRules(
-            bodyByteLimit: options.bodyByteLimit,
-            boundAddress: listener.boundAddress
-        )
+        self.rules = RequestRules(boundAddress: listener.boundAddress)
+        do throws(HangupWatch.Failure) {
+            self.connections = ConnectionRegistry(hangups: try HangupWatch())
+        } catch {
+            throw ListenFailure(listener.boundAddress, "epoll_create1", errno: error.errno)
+        }
         self.door = try Doorkeeper(
             listener: listener,
             connections: connections,
-            limit: options.connectionLimit,
-            tick: options.tick
+            options: options
         )
     }
 
     func didConnect(_ descriptor: Int32) -> ClientConnection {
-        let connection = ClientConnection(
-            descriptor: descriptor,
-            headTimeout: options.headTimeout
-        )
-        connections.insert(connection)
         metrics.didConnect()
+        let connection = connections.insert(descriptor, headTimeout: options.headTimeout)
+        door.didConnect()
         return connection
     }
 
     func didDisconnect(_ connection: ClientConnection) {
+        if connection.hasUnreadBytes { linger(connection) }
         connections.remove(connection)
         metrics.didDisconnect()
         door.didDisconnect()
@@ -75,11 +79,10 @@ final class RequestService: Sendable {
             return readHead(of: exchange, event)
         case .readBody:
             guard let part = unsafe event.bodyPart else { return call(exchange, event) }
-            if unsafe exchange.append(part, limit: options.bodyByteLimit) {
-                event.didTakeBodyPart()
-                return .YES
+            if let upload = exchange.upload {
+                return unsafe pass(part, to: upload, exchange, event)
             }
-            return cutShort(exchange, .bodyTooLarge(limit: options.bodyByteLimit))
+            return unsafe collect(part, exchange, event)
         case .send(let response):
             return send(response, for: exchange, event)
         case .nothing:
@@ -91,19 +94,29 @@ final class RequestService: Sendable {
         let connection = exchange.connection
         connection.current = nil
         connection.expectProgress(within: options.idleTimeout)
+        let wasHeard = exchange.didEnd()
+        bodies.give(exchange.takeBodyCharge())
         if exchange.wasCalled { requests.leave() }
-        // Closing a socket with bytes unread resets it, and takes the answer back that way.
-        if exchange.leavesBodyUnread, let copy = connection.duplicate() { door.linger(copy) }
+        // What was not heard out libmicrohttpd may have refused by itself.
+        if exchange.leavesBodyUnread || !wasHeard { linger(connection) }
+    }
+
+    /// Sees a client out that may still be sending: closing a socket with bytes unread resets it,
+    /// and takes the answer back that way.
+    private func linger(_ connection: ClientConnection) {
+        if let copy = connection.duplicate() { door.linger(copy) }
     }
 
     /// From here on every request is refused.
     func beginStop() { isStopping.store(true, ordering: .sequentiallyConsistent) }
 
-    /// Refuses the requests that still wait for the API, so that none is suspended any more.
-    func refuseWaiting() {
+    /// Refuses the requests that still wait for the API, and cuts off what still comes or goes bit
+    /// by bit, so that none is suspended any more, nor will be.
+    func endWaiting() {
         for connection in connections.all {
             guard let exchange = connection.current else { continue }
             exchange.answer(refuse(.shuttingDown, exchange.refused()))
+            exchange.pause.cutOff()
         }
     }
 
@@ -126,33 +139,45 @@ final class RequestService: Sendable {
             if isStopping.load(ordering: .sequentiallyConsistent) {
                 return refuseAtOnce(exchange, .shuttingDown, event, head.head)
             }
-            exchange.didReadHead(head)
-            connection.expectProgress(within: options.bodyTimeout)
-            return .YES
+            if connection.prove() { connections.didProve(connection) }
+            return openBody(of: exchange, head, event)
         } catch {
             return refuseAtOnce(exchange, .badRequest(error.description), event)
         }
     }
 
     /// Answers in the callback of the head, which makes libmicrohttpd close the connection.
-    private func refuseAtOnce(
+    func refuseAtOnce(
         _ exchange: Exchange,
         _ refusal: TransportRefusal,
         _ event: AccessEvent,
         _ head: RequestHead? = nil
     ) -> MHD_Result {
+        refuseAtOnce(exchange, refuse(refusal, exchange.refused(head)), event)
+    }
+
+    func refuseAtOnce(
+        _ exchange: Exchange,
+        _ response: APIResponse,
+        _ event: AccessEvent
+    ) -> MHD_Result {
         exchange.willLeaveBodyUnread()
-        return send(refuse(refusal, exchange.refused(head)), for: exchange, event, closes: true)
+        return send(response, for: exchange, event, closes: true)
     }
 
     /// Answers in the middle of a body.
     ///
     /// libmicrohttpd queues nothing there, so the answer goes
     /// straight to the socket, to which it has nothing to write itself, and it is told to close.
-    private func cutShort(_ exchange: Exchange, _ refusal: TransportRefusal) -> MHD_Result {
+    func cutShort(_ exchange: Exchange, _ refusal: TransportRefusal) -> MHD_Result {
+        cutShort(exchange, refuse(refusal, exchange.refused()))
+    }
+
+    func cutShort(_ exchange: Exchange, _ response: APIResponse) -> MHD_Result {
         exchange.willLeaveBodyUnread()
         exchange.beginSending()
-        exchange.connection.send(RawAnswer.bytes(of: refuse(refusal, exchange.refused())))
+        exchange.connection.send(RawAnswer.bytes(of: response))
+        response.drop()
         return .NO
     }
 
@@ -162,6 +187,8 @@ final class RequestService: Sendable {
         requests.enter()
         if isStopping.load(ordering: .sequentiallyConsistent) {
             exchange.answer(refuse(.shuttingDown, exchange.refused()))
+        } else if let upload = exchange.upload {
+            upload.finish { exchange.answer($0) }
         } else {
             handle(request) { exchange.answer($0) }
         }
@@ -171,7 +198,10 @@ final class RequestService: Sendable {
             isStopping.load(ordering: .sequentiallyConsistent)
                 ? refuse(.shuttingDown, exchange.refused()) : nil
         }
-        guard let response else { return .YES }
+        guard let response else {
+            exchange.didPause()
+            return .YES
+        }
         return send(response, for: exchange, event)
     }
 
@@ -184,6 +214,11 @@ final class RequestService: Sendable {
         exchange.beginSending()
         exchange.connection.expectProgress(within: options.answerTimeout)
         let isLast = closes || isStopping.load(ordering: .sequentiallyConsistent)
-        return event.queue(response, closes: isLast)
+        return event.queue(
+            response,
+            for: exchange,
+            closes: isLast,
+            blockTimeout: options.answerTimeout
+        )
     }
 }

@@ -31,6 +31,7 @@ final class ActiveJob: Sendable {
     let limiter: RateLimiter
     private let store: any JobStore
     private let feed: ChangeFeed
+    private let events: EventFeed
     private let clock: any HostClock
     /// Held across a durable change, so that changes come one after the other and what decides
     /// (cancel, commit) is decided in order.
@@ -51,6 +52,7 @@ final class ActiveJob: Sendable {
         limiter: RateLimiter,
         store: any JobStore,
         feed: ChangeFeed,
+        events: EventFeed,
         clock: any HostClock
     ) {
         self.id = job.id
@@ -59,6 +61,7 @@ final class ActiveJob: Sendable {
         self.limiter = limiter
         self.store = store
         self.feed = feed
+        self.events = events
         self.clock = clock
         self.state = Mutex(State(job: job, machine: machine))
     }
@@ -349,12 +352,14 @@ final class ActiveJob: Sendable {
         if durability == .machine || !lines.areSteps { storeChange.jobs += ours.jobs }
         storeChange.journal += ours.journal
         storeChange.events += ours.events
-        try store.apply(storeChange, durability)
-        state.withLock { $0.owed.removeFirst(owed.count) }
-        settle()
-        return publish { visible in
-            change(&visible)
-            visible.generation = job.generation
+        return try events.telling { () throws(Problem) in
+            try store.apply(storeChange, durability)
+            state.withLock { $0.owed.removeFirst(owed.count) }
+            settle()
+            return publish { visible in
+                change(&visible)
+                visible.generation = job.generation
+            }
         }
     }
 

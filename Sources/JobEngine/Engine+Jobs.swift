@@ -224,6 +224,7 @@ extension Engine {
             limiter: members.limiter,
             store: store,
             feed: feed,
+            events: events,
             clock: clock
         )
     }

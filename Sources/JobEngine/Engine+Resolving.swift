@@ -64,10 +64,12 @@ extension Engine {
             change.sessions.append(record)
             change.events += StoreChange(record, at: now).events
         }
-        try store.apply(change, .machine)
-        for session in held { _ = session.update { $0.bar(by: job.id) } }
-        locks.release(job.spec.work.devices, from: .indeterminate(job.id))
-        jobTable.forget(job.id)
+        try events.telling { () throws(Problem) in
+            try store.apply(change, .machine)
+            for session in held { _ = session.update { $0.bar(by: job.id) } }
+            locks.release(job.spec.work.devices, from: .indeterminate(job.id))
+            jobTable.forget(job.id)
+        }
         feed.didChange(job.id, generation: settled.generation)
         return try self.job(job.id)
     }

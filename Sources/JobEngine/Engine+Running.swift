@@ -54,6 +54,9 @@ extension Engine {
             change.sessions.append(record)
             change.events += StoreChange(record, at: now).events
         }
+        if let image = usedImage(members, outcome), !image.sourceResumed {
+            change.events.append(Event(at: now, topic: .imageChanged(image.id, exists: true)))
+        }
         change.setDurations = learn(from: job.job, members)
         // Whoever sees the job ended finds its devices free.
         job.recordAnyway([.finished(state: outcome.state.name)], .machine, with: change) { record in
@@ -163,13 +166,18 @@ extension Engine {
         if let image = members.sealed {
             catalogue.insert([image])
         }
-        guard var image = members.image else { return }
-        switch outcome.state {
-        case .succeeded, .indeterminate:
+        if var image = usedImage(members, outcome) {
             image.sourceResumed = true
             catalogue.insert([image])
-        default: break
         }
-        catalogue.endUse(of: image.id, by: job.id)
+        if let image = members.image { catalogue.endUse(of: image.id, by: job.id) }
+    }
+
+    /// The image whose content runs now, or may.
+    private func usedImage(_ members: JobMembers, _ outcome: TransferOutcome) -> ImageRecord? {
+        switch outcome.state {
+        case .succeeded, .indeterminate: members.image
+        default: nil
+        }
     }
 }

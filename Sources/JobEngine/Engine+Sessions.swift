@@ -170,12 +170,14 @@ extension Engine {
         record.content = content
         record.closedAt = now
         record.note = note
-        do throws(Problem) {
-            try store.apply(StoreChange(record, at: now), .process)
-        } catch {
-            if ending == .whenStored { throw error }
+        try events.telling { () throws(Problem) in
+            do throws(Problem) {
+                try store.apply(StoreChange(record, at: now), .process)
+            } catch {
+                if ending == .whenStored { throw error }
+            }
+            _ = session.update { $0 = record }
         }
-        _ = session.update { $0 = record }
         release(session)
         sessionTable.end(session)
         return record
@@ -208,7 +210,9 @@ extension Engine {
                 $0.note = "It will not outlive the daemon: \(problem.detail)"
             }
             // Losing the note to a failing store loses no state.
-            try? store.apply(StoreChange(record, at: clock.timestamp()), .process)
+            try? events.telling { () throws(Problem) in
+                try store.apply(StoreChange(record, at: clock.timestamp()), .process)
+            }
         }
     }
 
@@ -263,24 +267,12 @@ extension Engine {
                 openedAt: clock.timestamp()
             )
             record.joins = companion ?? sharer(of: device)
-            try store.apply(StoreChange(record, at: record.openedAt), .process)
         } catch {
             driven.close()
             throw error
         }
         let session = OpenSession(record, driven, facts: facts)
-        do throws(Problem) {
-            try handOver(device, record.id)
-        } catch {
-            // Nobody may find it open later, by what the keeper may have got of it.
-            _ = try? end(session, .closed, content, error.detail, .always)
-            throw error
-        }
-        sessionTable.insert(session)
-        device.onSignal { [weak self, weak session] signal in
-            guard let self, let session else { return }
-            didSignal(signal, session)
-        }
+        try events.telling { () throws(Problem) in try enter(session) }
         do throws(Problem) {
             // Again, for a stop that began meanwhile: it sees the session, or is seen.
             try checkAccepting()
@@ -289,6 +281,30 @@ extension Engine {
             throw error
         }
         return record
+    }
+
+    /// Stores a session, and puts it on the table when its keeper has its files.
+    private func enter(_ session: OpenSession) throws(Problem) {
+        let record = session.record
+        let device = session.device.session
+        do throws(Problem) {
+            try store.apply(StoreChange(record, at: record.openedAt), .process)
+        } catch {
+            session.device.close()
+            throw error
+        }
+        do throws(Problem) {
+            try handOver(device, record.id)
+        } catch {
+            // Nobody may find it open later, by what the keeper may have got of it.
+            _ = try? end(session, .closed, record.content, error.detail, .always)
+            throw error
+        }
+        sessionTable.insert(session)
+        device.onSignal { [weak self, weak session] signal in
+            guard let self, let session else { return }
+            didSignal(signal, session)
+        }
     }
 
     /// The open session a new one shares a file with, as devices of one group do: they are in one

@@ -15,8 +15,10 @@ extension Engine {
             guard sessionTable.open(id) != nil else { throw Self.missing(id) }
             var record = session.record
             record.sidecar = sidecar
-            try store.apply(StoreChange(record, at: clock.timestamp()), .process)
-            _ = session.update { $0.sidecar = sidecar }
+            try events.telling { () throws(Problem) in
+                try store.apply(StoreChange(record, at: clock.timestamp()), .process)
+                _ = session.update { $0.sidecar = sidecar }
+            }
         }
     }
 

@@ -102,6 +102,6 @@ extension Engine {
             case .errorSignalled: "error_signalled"
             }
         change.events.append(Event(at: clock.timestamp(), topic: .deviceAlert(device, text)))
-        try? store.apply(change, .process)
+        try? events.telling { () throws(Problem) in try store.apply(change, .process) }
     }
 }

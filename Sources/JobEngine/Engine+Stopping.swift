@@ -54,8 +54,14 @@ extension Engine {
         }
     }
 
-    /// Ends every wait for a change, so that the transport can stop.
-    package func endWaits() { feed.close() }
+    /// Ends every wait for a change and, behind what was committed, everybody's events, so that the
+    /// transport can stop.
+    ///
+    /// Blocking.
+    package func endWaits() {
+        feed.close()
+        events.close()
+    }
 
     private func callOffJobs() {
         let cause = Problem(.shuttingDown, "The daemon was stopped.")

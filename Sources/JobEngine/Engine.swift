@@ -41,6 +41,8 @@ package final class Engine: Sendable {
     let locks: DeviceLocks
     let metrics = EngineMetrics()
     let feed = ChangeFeed()
+    /// What changes, for those who follow it.
+    package let events: EventFeed
     let sessionTable = SessionTable()
     let jobTable: JobTable
     let catalogue = ImageCatalogue()
@@ -88,6 +90,7 @@ package final class Engine: Sendable {
         self.locks = DeviceLocks(refusals: metrics.lockRefusals)
         self.imageFiles = images
         self.clock = clock
+        self.events = EventFeed(store: store, configuration: configuration, clock: clock)
         self.keeper = keeper
         self.startedAt = clock.timestamp()
         self.workers = WorkerPool(
@@ -268,12 +271,14 @@ package final class Engine: Sendable {
         do throws(Problem) {
             // The catalogue first: bytes nobody knows of are named by the next start, an image
             // without bytes would be found out only by the restore that needs it.
-            try store.apply(change, .machine)
+            try events.telling { () throws(Problem) in
+                try store.apply(change, .machine)
+                for session in freed { _ = session.update { $0.stoppedImage = nil } }
+            }
         } catch {
             catalogue.insert([record])
             throw error
         }
-        for session in freed { _ = session.update { $0.stoppedImage = nil } }
         try imageFiles.delete(id)
     }
 }

@@ -17,6 +17,14 @@ package struct EngineConfiguration: Hashable, Sendable {
     package var abortTryLimit = 20
     /// A program that collects a device must confirm within this time, or the collection is undone.
     package var confirmationSeconds = 30
+    /// Events kept in memory for those who follow them; who is farther behind reads the store.
+    package var eventRingCount = 1024
+    /// Events read from the store at a time for somebody who is behind.
+    package var eventPageCount = 64
+    /// Clients that follow events before more are refused.
+    package var eventSubscriberLimit = 2048
+    /// After so long without an event those who follow get a sign of life.
+    package var eventHeartbeatMilliseconds = 15_000
     /// Jobs of the store that one request for a list looks at; it goes on from there with the next.
     package var jobScanLimit = 2000
     package var version = "0.1.0"

@@ -4,7 +4,7 @@ internal import MigrationPorts
 
 extension SQLiteJobStore {
     /// A row before its body is decoded, which is done after the connection was given back.
-    private struct StoredRow {
+    struct StoredRow {
         let ordinal: Int64
         let name: String
         let body: String?
@@ -186,23 +186,7 @@ extension SQLiteJobStore {
         return readable(SetDuration.self, rows) { "duration of \($0.name)" }
     }
 
-    /// Events in order, with their sequence numbers.
-    package func events(
-        after sequence: Int64,
-        limit: Int
-    ) throws(Problem) -> [(sequence: Int64, event: Event)] {
-        let rows = try rows(
-            """
-            SELECT sequence AS ordinal, 'event' AS name, body FROM event
-            WHERE sequence > ? ORDER BY sequence LIMIT ?
-            """,
-            [sequence, max(0, limit)]
-        )
-        return readableRows(Event.self, rows) { "event \($0.ordinal)" }
-            .map { (sequence: $0, event: $1) }
-    }
-
-    private func rows(
+    func rows(
         _ query: String,
         _ arguments: StatementArguments = StatementArguments()
     ) throws(Problem) -> [StoredRow] {
@@ -214,23 +198,15 @@ extension SQLiteJobStore {
         }
     }
 
+    /// Decodes the rows that can be, and reports the others.
     private func readable<Value: Decodable>(
         _ type: Value.Type,
         _ rows: [StoredRow],
         _ record: (StoredRow) -> String
     ) -> [Value] {
-        readableRows(type, rows, record).map { $1 }
-    }
-
-    /// Decodes the rows that can be, and reports the others.
-    private func readableRows<Value: Decodable>(
-        _ type: Value.Type,
-        _ rows: [StoredRow],
-        _ record: (StoredRow) -> String
-    ) -> [(ordinal: Int64, value: Value)] {
         rows.compactMap { row in
             switch RecordText.decode(type, from: row.body, of: record(row)) {
-            case .success(let value): return (row.ordinal, value)
+            case .success(let value): return value
             case .failure(let damage):
                 onDamage(damage)
                 return nil

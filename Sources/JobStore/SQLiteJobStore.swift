@@ -12,7 +12,8 @@ package final class SQLiteJobStore: JobStore {
     package let storeID: String
     let path: String
     let database: DatabasePool
-    private let eventLimit: Int
+    private let retention: EventRetention
+    private let clock: any HostClock
     let onDamage: @Sendable (DamagedRecord) -> Void
     /// What was lost of the write-ahead log when the store was opened.
     ///
@@ -21,21 +22,26 @@ package final class SQLiteJobStore: JobStore {
 
     /// Opens the store, made with mode 0600 when there is none, and brings its schema up to date.
     ///
-    /// One that is damaged is refused and left as it is. At a checkpoint all events but the last `eventLimit` are forgotten. `onDamage` hears of
-    /// every record that a read had to leave out. Throws `store-failed`.
+    /// One that is damaged is refused and left as it is. At a checkpoint the events that
+    /// `retention` does not keep are forgotten. `onDamage` hears of every record that a read had to
+    /// leave out. `boot` is what the machine calls its boot. Throws `store-failed`.
     package init(
         path: String,
-        eventLimit: Int = 100_000,
+        retention: EventRetention = EventRetention(),
+        clock: any HostClock = MachineClock(),
+        boot: String? = nil,
         onDamage: @escaping @Sendable (DamagedRecord) -> Void = { _ in }
     ) throws(Problem) {
         self.path = path
-        self.eventLimit = eventLimit
+        self.retention = retention
+        self.clock = clock
         self.onDamage = onDamage
         do {
             try StoreFile.prepare(path)
             lostLog = try WriteAheadLog.damage(beside: path)
             database = try DatabasePool(path: path, configuration: StoreFile.configuration)
             storeID = try Schema.bringUpToDate(database)
+            try Boot.begin(boot ?? Boot.current, in: database)
         } catch {
             throw StoreProblem.make(error, during: "open", of: path)
         }
@@ -66,7 +72,7 @@ package final class SQLiteJobStore: JobStore {
     package func checkpoint() throws(Problem) {
         try perform("checkpoint") {
             try database.writeWithoutTransaction { connection in
-                try Schema.forgetEvents(connection, butTheLast: eventLimit)
+                try retention.apply(to: connection, at: clock.timestamp())
                 _ = try connection.checkpoint(.passive)
             }
         }

@@ -98,13 +98,6 @@ enum Schema {
         }
     }
 
-    static func forgetEvents(_ connection: Database, butTheLast limit: Int) throws {
-        try connection.execute(
-            sql: "DELETE FROM event WHERE sequence <= (SELECT max(sequence) FROM event) - ?",
-            arguments: [limit]
-        )
-    }
-
     /// 64 random bits in hexadecimal.
     private static func newStoreID() -> String {
         String(UInt64.random(in: (1 << 60)...UInt64.max), radix: 16)

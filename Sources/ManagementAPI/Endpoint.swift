@@ -21,6 +21,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case listImages
     case getImage
     case deleteImage
+    case followEvents
     case getHealth
     case getReadiness
     case getMetrics
@@ -38,6 +39,8 @@ package struct Route: Sendable {
     package let success: Int
     /// Statuses of refusals that are the endpoint's own, beside those of every request.
     package let refusals: [Int]
+    /// The media type of a streamed answer; nil for one that is a document.
+    package let streamedType: String?
     /// Whether success has an `ETag`, and 304 is the answer to a reader who has that state.
     package let isConditional: Bool
 
@@ -64,6 +67,7 @@ package struct Route: Sendable {
         body: Body = .none,
         success: Int = 200,
         refusals: [Int] = [],
+        streamedType: String? = nil,
         isConditional: Bool = false
     ) {
         self.method = method
@@ -72,6 +76,7 @@ package struct Route: Sendable {
         self.body = body
         self.success = success
         self.refusals = refusals
+        self.streamedType = streamedType
         self.isConditional = isConditional
     }
 
@@ -90,6 +95,14 @@ extension Endpoint {
         switch self {
         case .getHost: .reading("/v1/host")
         case .getContract: .reading("/openapi.json")
+        case .followEvents:
+            Route(
+                .get,
+                "/v1/events",
+                query: ["after", "filter"],
+                refusals: [503],
+                streamedType: "text/event-stream"
+            )
         case .getHealth: Route(.get, "/healthz")
         case .getReadiness: Route(.get, "/readyz", refusals: [503])
         case .getMetrics: Route(.get, "/metrics")

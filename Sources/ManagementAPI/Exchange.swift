@@ -135,5 +135,7 @@ package enum TransportRefusal: Hashable, Sendable {
     /// A Host or an Origin that is not on the allow-list of anonymous loopback.
     case foreignHost(String)
     case foreignOrigin(String)
+    /// The bodies of others have taken the room there is.
+    case overloaded
     case shuttingDown
 }

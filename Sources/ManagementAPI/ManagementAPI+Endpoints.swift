@@ -6,6 +6,7 @@ extension ManagementAPI {
     func outcome(of call: Call) throws(Problem) -> Outcome {
         switch call.endpoint {
         case .getHost: .ready(.tagged(try APIResponse.text(of: HostDTO(engine.host()))))
+        case .followEvents: try followEvents(call)
         case .getContract: .ready(Self.contract)
         case .getHealth: .ready(try .document(HealthDTO()))
         case .getReadiness:

@@ -7,7 +7,13 @@ extension ManagementAPI {
         _ requests: RequestMetrics,
         _ transport: TransportMetrics
     ) -> APIResponse {
-        let families = engine.metricFamilies() + requests.families + transport.families
+        let subscribers = MetricFamily.gauge(
+            "ferry_event_subscribers",
+            "Clients that follow the events.",
+            Double(engine.events.subscriberCount)
+        )
+        let families =
+            engine.metricFamilies() + requests.families + [subscribers] + transport.families
         return APIResponse(
             status: 200,
             headers: [("Content-Type", PrometheusText.contentType), ("Cache-Control", "no-store")],

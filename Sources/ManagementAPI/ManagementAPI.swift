@@ -26,6 +26,7 @@ package final class ManagementAPI: Sendable {
         sessions = DocumentCache(id: { $0.id.text }, document: { SessionDTO($0) })
         jobs = DocumentCache(id: { $0.job.id.text }, document: { JobDTO($0) })
         images = DocumentCache(id: { $0.id.text }, document: { ImageDTO($0) })
+        Self.encodeEvents(of: engine.events)
     }
 
     /// Answers a request by calling `reply` exactly once: at once on this thread for reads of
@@ -139,6 +140,11 @@ extension TransportRefusal {
             Problem(.forbidden, "The Host \(host.prefix(64)) is not one of this daemon's.")
         case .foreignOrigin(let origin):
             Problem(.forbidden, "The Origin \(origin.prefix(64)) is not one of this daemon's.")
+        case .overloaded:
+            Problem(
+                .overloaded,
+                "The request bodies that are coming in take all the room there is."
+            )
         case .shuttingDown:
             Problem(.shuttingDown, "The daemon is stopping and takes no more requests.")
         }

@@ -4,9 +4,6 @@ internal import JobEngine
 ///
 /// A count is an addition or two without a lock: answers from memory are fast, and are all counted.
 final class RequestMetrics: Sendable {
-    /// How many clients follow the events now.
-    let eventSubscribers = Gauge()
-
     /// A row for each endpoint and one for what came to none, with a count for each status.
     private let counts: AtomicCounts
     private let durations: [Histogram]
@@ -59,11 +56,6 @@ final class RequestMetrics: Sendable {
                 .histogram,
                 "Time from a whole request to its answer, without the wait of a long poll.",
                 times
-            ),
-            .gauge(
-                "ferry_event_subscribers",
-                "Clients that follow the events.",
-                Double(eventSubscribers.value)
             ),
         ]
     }

@@ -50,6 +50,7 @@ extension TransportRefusal {
         case .unknownExpectation: "unknown_expectation"
         case .foreignHost: "foreign_host"
         case .foreignOrigin: "foreign_origin"
+        case .overloaded: "overloaded"
         case .shuttingDown: "shutting_down"
         }
     }

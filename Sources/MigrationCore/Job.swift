@@ -231,3 +231,28 @@ package struct Event: Hashable, Sendable, Codable {
         case deviceAlert(DeviceID, String)
     }
 }
+
+/// An event with its place in the order of all; numbers are never used twice.
+package struct StoredEvent: Hashable, Sendable {
+    package let sequence: Int64
+    /// Nil for one that cannot be read any more.
+    package let event: Event?
+
+    package init(sequence: Int64, event: Event?) {
+        self.sequence = sequence
+        self.event = event
+    }
+}
+
+/// Which events there are.
+package struct EventSpan: Hashable, Sendable {
+    /// The last number of those that are forgotten; every later one up to `newest` is there.
+    package let forgotten: Int64
+    /// The last number that was given; as large as `forgotten` when there are no events.
+    package let newest: Int64
+
+    package init(forgotten: Int64, newest: Int64) {
+        self.forgotten = forgotten
+        self.newest = newest
+    }
+}

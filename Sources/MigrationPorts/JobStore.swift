@@ -32,6 +32,16 @@ package protocol JobStore: Sendable {
         limit: Int
     ) throws(Problem) -> [StoredJournalEntry]
 
+    /// Events in order, after the one with this sequence number.
+    ///
+    /// They get their numbers in the order they are committed, without gaps.
+    func events(after sequence: Int64, limit: Int) throws(Problem) -> [StoredEvent]
+
+    func eventSpan() throws(Problem) -> EventSpan
+
+    /// What tells the events of this store from those of one made anew.
+    var storeID: String { get }
+
     func sessions() throws(Problem) -> [SessionRecord]
     func images() throws(Problem) -> [ImageRecord]
 

@@ -34,9 +34,7 @@ final class Daemon: Sendable {
         let accessLog = AccessLogger(logger)
         self.accessLog = accessLog
         let api = ManagementAPI(engine: engine) { accessLog.write($0) }
-        var options = HTTPServer.Options()
-        options.allowsAnonymousLoopback = settings.allowsAnonymousLoopback
-        if let limit = settings.bodyByteLimit { options.bodyByteLimit = limit }
+        let options = Self.serverOptions(settings, logger)
         var servers: [HTTPServer] = []
         do throws(ListenFailure) {
             for listener in settings.listeners {
@@ -72,6 +70,26 @@ final class Daemon: Sendable {
         accessLog.flush()
     }
 
+    private static func serverOptions(
+        _ settings: DaemonConfiguration,
+        _ logger: Logger
+    ) -> HTTPServer.Options {
+        var options = HTTPServer.Options()
+        options.allowsAnonymousLoopback = settings.allowsAnonymousLoopback
+        if let limit = settings.bodyByteLimit { options.bodyByteLimit = limit }
+        if let limit = settings.bodiesByteLimit { options.bodiesByteLimit = limit }
+        if let limit = settings.connectionLimit { options.connectionLimit = limit }
+        let possible = DescriptorLimit.connections(
+            of: DescriptorLimit.raise(),
+            listenerCount: settings.listeners.count
+        )
+        if possible < options.connectionLimit {
+            options.connectionLimit = possible
+            logger.warning("connections_limit is \(possible): no more files may be open (NOFILE)")
+        }
+        return options
+    }
+
     private static func manager() throws(Problem) -> NotifySocket? {
         do throws(Errno) {
             return try NotifySocket(socket: NotifySocket.environment("NOTIFY_SOCKET"))
@@ -93,13 +111,17 @@ final class Daemon: Sendable {
         _ logger: Logger
     ) throws(Problem) -> Engine {
         let clock = MachineClock()
-        let store = try SQLiteJobStore(path: "\(settings.stateDirectory)/ferry.sqlite") { damaged in
+        let store = try SQLiteJobStore(
+            path: "\(settings.stateDirectory)/ferry.sqlite",
+            retention: settings.eventRetention
+        ) { damaged in
             logger.error("a record of the store cannot be read: \(damaged)")
         }
         let images = try ImageDirectory(path: "\(settings.stateDirectory)/images")
         var configuration = EngineConfiguration()
         configuration.version = DaemonConfiguration.version
         if let count = settings.workerCount { configuration.workerCount = count }
+        if let limit = settings.eventSubscriberLimit { configuration.eventSubscriberLimit = limit }
         let engine = try Engine(
             configuration: configuration,
             backends: [

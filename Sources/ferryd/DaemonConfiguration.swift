@@ -1,4 +1,5 @@
 import JSONCoding
+import JobStore
 import Logging
 import MigrationCore
 import SystemIO
@@ -14,6 +15,10 @@ struct DaemonConfiguration {
     let sysfsRoot: String
     let workerCount: Int?
     let bodyByteLimit: Int?
+    let eventRetention: EventRetention
+    let eventSubscriberLimit: Int?
+    let bodiesByteLimit: Int?
+    let connectionLimit: Int?
     /// Whether the service manager holds the files of sessions over the daemon's death.
     let keepsDescriptors: Bool
     let logLevel: Logger.Level
@@ -29,8 +34,18 @@ struct DaemonConfiguration {
         var workers: Int?
         /// Bytes of the longest request body.
         var bodyBytesLimit: Int?
+        /// Bytes of all request bodies that are collected at a time by one listener.
+        var bodiesBytesLimit: Int?
+        /// Clients of one listener at a time.
+        var connectionsLimit: Int?
         var descriptorStore: Bool?
         var logLevel: String?
+        /// Events kept for clients that come back.
+        var eventsRetained: Int?
+        /// Days that they are kept at most.
+        var eventRetentionDays: Int?
+        /// Clients that follow events at a time.
+        var eventSubscribersLimit: Int?
     }
 
     init(arguments: Ferryd) throws(Problem) {
@@ -47,7 +62,30 @@ struct DaemonConfiguration {
         keepsDescriptors = arguments.descriptorStore ?? file.descriptorStore ?? said ?? false
         logLevel = try Self.level(arguments.logLevel ?? file.logLevel)
         workerCount = try Self.bounded(file.workers, "workers", 1...200)
+        var retention = EventRetention()
+        if let count = try Self.bounded(file.eventsRetained, "events_retained", 0...10_000_000) {
+            retention.count = count
+        }
+        if let days = try Self.bounded(file.eventRetentionDays, "event_retention_days", 1...3650) {
+            retention.days = days
+        }
+        eventRetention = retention
+        eventSubscriberLimit = try Self.bounded(
+            file.eventSubscribersLimit,
+            "event_subscribers_limit",
+            0...65_536
+        )
         bodyByteLimit = try Self.bounded(file.bodyBytesLimit, "body_bytes_limit", 1024...(64 << 20))
+        bodiesByteLimit = try Self.bounded(
+            file.bodiesBytesLimit,
+            "bodies_bytes_limit",
+            (1 << 20)...(16 << 30)
+        )
+        connectionLimit = try Self.bounded(
+            file.connectionsLimit,
+            "connections_limit",
+            16...1_000_000
+        )
     }
 
     private static func level(_ name: String?) throws(Problem) -> Logger.Level {

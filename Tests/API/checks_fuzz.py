@@ -15,7 +15,7 @@ DEVICES = ["mlx5:count=8,state=256KiB,dirty=64KiB"]
 # The pair that another client keeps busy meanwhile.
 PAIR = ["sim-6", "sim-7"]
 # Streams without an end, which no client can read to it; the group `flood` looks at those.
-ENDLESS = ["listEvents"]
+ENDLESS = ["followEvents"]
 KEPT_IMAGE = "kept"
 # No request makes a job indeterminate, or an archive that is an image's. The others of these need a
 # walk that finds a device without a session, or a job at its gate, in the time there is: whether they

@@ -124,6 +124,43 @@ final class RawClient: Sendable {
         )
     }
 
+    /// The next chunk of a body; empty at its end, nil when the server closes instead.
+    func readChunk() throws -> String? {
+        try readChunkBytes().map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    func readChunkBytes() throws -> [UInt8]? {
+        guard let size = try readLine(), let count = Int(size, radix: 16) else { return nil }
+        let bytes = try read(count)
+        return try bytes.count == count && readLine() == "" ? bytes : nil
+    }
+
+    /// Bytes up to a number, or to the end of the stream.
+    func read(_ count: Int) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            let part = try unsafe [UInt8](
+                unsafeUninitializedCapacity: min(65_536, count - bytes.count)
+            ) {
+                let count = unsafe recv(descriptor, $0.baseAddress, $0.count, 0)
+                if count < 0 { throw Failure(errno: errno) }
+                $1 = count
+            }
+            if part.isEmpty { break }
+            bytes += part
+        }
+        return bytes
+    }
+
+    private func readLine() throws -> String? {
+        var line: [UInt8] = []
+        while !line.ends(with: "\r\n".utf8) {
+            guard let byte = try readByte() else { return nil }
+            line.append(byte)
+        }
+        return String(decoding: line.dropLast(2), as: UTF8.self)
+    }
+
     /// Sends a request and reads its answer.
     func ask(
         _ method: String = "GET",

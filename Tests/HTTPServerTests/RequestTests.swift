@@ -146,17 +146,4 @@ import Testing
         #expect(try client.readAnswer()?.body == "GET /old 0:")
         #expect(client.readsToEnd())
     }
-
-    @Test("more clients than the limit wait their turn")
-    func connectionLimit() throws {
-        let server = try ServerUnderTest { $0.connectionLimit = 2 }
-        var clients = [try server.connect(), try server.connect()]
-        for client in clients { #expect(try client.ask()?.status == 200) }
-        let third = try server.connect()
-        try third.send("GET /third HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        #expect(try clients[0].ask("GET", "/still")?.status == 200)
-        #expect(!server.requests.seen.contains("GET /third 0:"))
-        clients.removeFirst()
-        #expect(try third.readAnswer()?.body == "GET /third 0:")
-    }
 }

@@ -8,9 +8,10 @@ import Testing
 /// A server whose API is a few made-up paths.
 ///
 /// `/held` answers when the test says so, `/later` from another thread, everything else at once
-/// with what was asked.
+/// with what was asked, unless the test has an answer of its own.
 final class ServerUnderTest: Sendable {
     typealias Reply = @Sendable (APIResponse) -> Void
+    typealias Answers = @Sendable (APIRequest) -> APIResponse?
 
     let server: HTTPServer
     let requests: RequestLog
@@ -23,6 +24,9 @@ final class ServerUnderTest: Sendable {
         private let state = Mutex((seen: [String](), held: [Reply]()))
         private let arrived = DispatchSemaphore(value: 0)
         private let others = DispatchQueue(label: "other-thread")
+        private let answers: Answers
+
+        init(_ answers: @escaping Answers) { self.answers = answers }
 
         var seen: [String] { state.withLock { $0.seen } }
 
@@ -35,6 +39,7 @@ final class ServerUnderTest: Sendable {
         func handle(_ request: APIRequest, _ reply: @escaping Reply) {
             let description = Self.describe(request)
             state.withLock { $0.seen.append(description) }
+            if let answer = answers(request) { return reply(answer) }
             switch request.rawPath {
             case "/held":
                 state.withLock { $0.held.append(reply) }
@@ -67,17 +72,20 @@ final class ServerUnderTest: Sendable {
 
     init(
         _ listener: String = "tcp:127.0.0.1:0",
-        _ change: (inout HTTPServer.Options) -> Void = { _ in }
+        options change: (inout HTTPServer.Options) -> Void = { _ in },
+        answers: @escaping Answers = { _ in nil },
+        openBody: @escaping HTTPServer.OpenBody = { _ in .collect }
     ) throws {
         var options = HTTPServer.Options()
         options.allowsAnonymousLoopback = true
         change(&options)
-        let requests = RequestLog()
+        let requests = RequestLog(answers)
         self.requests = requests
         self.server = try HTTPServer(
             listener: ListenAddress(listener),
             options: options,
             handle: { requests.handle($0, $1) },
+            openBody: openBody,
             refuse: { Self.refuse($0, $1) }
         )
     }
@@ -95,7 +103,7 @@ final class ServerUnderTest: Sendable {
             case .headersTooLarge: 431
             case .unknownExpectation: 417
             case .foreignHost, .foreignOrigin: 403
-            case .shuttingDown: 503
+            case .overloaded, .shuttingDown: 503
             default: 400
             }
         return APIResponse(

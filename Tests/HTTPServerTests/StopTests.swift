@@ -116,7 +116,7 @@ import Testing
             let port = try #require(
                 server.address.split(separator: ":").last.flatMap { UInt16($0) }
             )
-            #expect(socketCount(onPort: port) == 0)
+            #expect(OpenSockets.count(onPort: port) == 0)
         }
         // Other tests have descriptors of their own; 40 leaking servers would stand out.
         #expect(anonymousDescriptorCount() < before + 40)
@@ -128,21 +128,6 @@ import Testing
             var status = stat()
             guard unsafe fstat(descriptor, &status) == 0 else { return false }
             return [0, S_IFIFO].contains(status.st_mode & S_IFMT)
-        }
-    }
-
-    /// The open sockets with this local TCP port.
-    private func socketCount(onPort port: UInt16) -> Int {
-        (0..<1024).count { (descriptor: Int32) in
-            var name = sockaddr_in()
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let result = unsafe withUnsafeMutablePointer(to: &name) {
-                unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe getsockname(descriptor, $0, &length)
-                }
-            }
-            return result == 0 && name.sin_family == sa_family_t(AF_INET)
-                && UInt16(bigEndian: name.sin_port) == port
         }
     }
 }

@@ -288,6 +288,11 @@ private final class MortalStore: JobStore {
     ) throws(Problem) -> [StoredJournalEntry] {
         try store.journal(of: job, after: sequence, limit: limit)
     }
+    var storeID: String { store.storeID }
+    func eventSpan() throws(Problem) -> EventSpan { try store.eventSpan() }
+    func events(after sequence: Int64, limit: Int) throws(Problem) -> [StoredEvent] {
+        try store.events(after: sequence, limit: limit)
+    }
     func sessions() throws(Problem) -> [SessionRecord] { try store.sessions() }
     func images() throws(Problem) -> [ImageRecord] { try store.images() }
 }

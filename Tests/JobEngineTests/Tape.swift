@@ -85,6 +85,8 @@ final class TapedStore: JobStore {
     private let fault: Mutex<Fault>  // Guards the plan; a leaf.
     // Guards a count; a leaf.
     private let refusedAborts = Mutex(0)
+    // Guards how often events were read, and whether they can be; a leaf.
+    private let eventReads = Mutex((count: 0, areRefused: false))
     // Guards the observer; a leaf.
     private let observer = Mutex<(@Sendable (Int) -> Void)?>(nil)
 
@@ -92,6 +94,12 @@ final class TapedStore: JobStore {
         self.store = store
         self.tape = tape
         self.fault = Mutex(.none)
+    }
+
+    var eventReadCount: Int { eventReads.withLock { $0.count } }
+
+    func refuseEventReads(_ areRefused: Bool) {
+        eventReads.withLock { $0.areRefused = areRefused }
     }
 
     func plan(_ fault: Fault) { self.fault.withLock { $0 = fault } }
@@ -145,6 +153,22 @@ final class TapedStore: JobStore {
         limit: Int
     ) throws(Problem) -> [StoredJournalEntry] {
         try store.journal(of: job, after: sequence, limit: limit)
+    }
+    var storeID: String { store.storeID }
+    func eventSpan() throws(Problem) -> EventSpan {
+        try noteEventRead()
+        return try store.eventSpan()
+    }
+    func events(after sequence: Int64, limit: Int) throws(Problem) -> [StoredEvent] {
+        try noteEventRead()
+        return try store.events(after: sequence, limit: limit)
+    }
+    private func noteEventRead() throws(Problem) {
+        let isRefused = eventReads.withLock { reads in
+            reads.count += 1
+            return reads.areRefused
+        }
+        if isRefused { throw Problem(.storeFailed, "injected into a read of events") }
     }
     func sessions() throws(Problem) -> [SessionRecord] { try store.sessions() }
     func images() throws(Problem) -> [ImageRecord] { try store.images() }

@@ -85,20 +85,6 @@ struct DurabilityTests {
         #expect(try store.job(job.id) == job)
     }
 
-    @Test("a number of an event is not used again after the oldest were forgotten")
-    func eventNumbers() throws {
-        let store = try SQLiteJobStore(path: fixture.path, eventLimit: 3)
-        try store.checkpoint()
-        try store.apply(StoreChange(events: Array(repeating: event(), count: 5)), .process)
-        #expect(try store.events(after: 0, limit: 9).map(\.sequence) == [1, 2, 3, 4, 5])
-        try store.checkpoint()
-        #expect(try store.events(after: 0, limit: 9).map(\.sequence) == [3, 4, 5])
-        let forgetful = try SQLiteJobStore(path: fixture.path, eventLimit: 0)
-        try forgetful.checkpoint()
-        try store.apply(StoreChange(events: [event()]), .process)
-        #expect(try store.events(after: 0, limit: 9).map(\.sequence) == [6])
-    }
-
     @Test("a process killed in the middle of its work leaves every change it was told of")
     func killed() async throws {
         let path = fixture.path

@@ -30,6 +30,7 @@ struct Contract {
         /// `$ref` of a shared body.
         let bodyReference: String?
         let successSchema: String?
+        let successTypes: Set<String>
     }
 
     var operations: [Operation] {
@@ -68,7 +69,8 @@ struct Contract {
             statuses: Set(responses.keys),
             bodySchema: schemaName(ofContentIn: body),
             bodyReference: body["$ref"] as? String,
-            successSchema: success.flatMap { schemaName(ofContentIn: node($0.value)) }
+            successSchema: success.flatMap { schemaName(ofContentIn: node($0.value)) },
+            successTypes: Set(node(node(success?.value)["content"]).keys)
         )
     }
 

@@ -40,8 +40,10 @@ struct ContractTests {
         case .empty: #expect(told.bodyReference == "#/components/requestBodies/Empty")
         case .required: #expect(told.bodySchema != nil)
         }
-        let hasDocument = route.success != 204 && endpoint != .getMetrics
+        let type = route.streamedType ?? (endpoint == .getMetrics ? "text/plain" : "application/json")
+        let hasDocument = route.success != 204 && type == "application/json"
         #expect((told.successSchema != nil) == hasDocument)
+        #expect(told.successTypes == (route.success == 204 ? [] : [type]))
     }
 
     @Test("every schema has the fields its DTO has, required and optional")
@@ -107,6 +109,16 @@ struct ContractTests {
             .indeterminate(problem),
         ]
         #expect(contract.names(ofSchema: "Job", property: "state") == states.map(\.name))
+    }
+
+    @Test("every type of event is in the contract, and every field can be filtered by its name")
+    func events() {
+        #expect(
+            contract.names(ofSchema: "Event", property: "type")
+                == EventType.allCases.map(\.rawValue)
+        )
+        let told = contract.fields(ofSchema: "Event").map(\.name)
+        #expect(Set(EventFields.table.fields.map(\.name) + ["oldest"]) == Set(told))
     }
 
     @Test("every kind of journal line is in the contract")
@@ -190,7 +202,7 @@ struct ContractTests {
     private static let documents: [any (Decodable & Sendable).Type] = [
         HostDTO.self, HealthDTO.self, ReadinessDTO.self, DeviceDTO.self, SessionDTO.self,
         SessionRequestDTO.self, JobDTO.self, JobRequestDTO.self, ResolveRequestDTO.self,
-        JournalLineDTO.self, ImageDTO.self, ProblemDTO.self,
+        JournalLineDTO.self, ImageDTO.self, ProblemDTO.self, EventDTO.self,
     ]
 
     private func again<T: Codable>(_ type: T.Type) -> ([UInt8]) throws -> [UInt8] {

@@ -20,23 +20,20 @@ final class EngineUnderTest: Sendable {
     private let statuses: [String: Set<String>]
     private let directory: String
 
-    convenience init(
-        _ specs: String...,
-        configuration: EngineConfiguration = EngineConfiguration()
-    ) throws {
-        try self.init(specs, configuration: configuration, accessLog: nil)
-    }
-
     init(
-        _ specs: [String],
-        configuration: EngineConfiguration = EngineConfiguration(),
-        accessLog: AccessLog?
+        _ specs: String...,
+        configure: (inout EngineConfiguration) -> Void = { _ in },
+        accessLog: AccessLog? = nil
     ) throws {
         directory = NSTemporaryDirectory() + "ferry-api-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: directory,
             withIntermediateDirectories: true
         )
+        var configuration = EngineConfiguration()
+        // None that a test does not ask for.
+        configuration.eventHeartbeatMilliseconds = 3_600_000
+        configure(&configuration)
         engine = try Engine(
             configuration: configuration,
             backends: [SimulatedBackend(specs.map { try SimulationSpec.parse($0) })],

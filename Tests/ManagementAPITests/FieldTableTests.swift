@@ -46,6 +46,7 @@ struct FieldTableTests {
         try check(SessionFields.table, schema: "Session")
         try check(JobFields.table, schema: "Job")
         try check(ImageFields.table, schema: "Image")
+        try check(EventFields.table, schema: "Event")
     }
 
     /// What a document has at a path, as a field would say it.

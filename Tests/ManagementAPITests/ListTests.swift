@@ -9,14 +9,10 @@ import Testing
 @Suite("The lists of a whole engine are filtered, sorted, cut and walked")
 struct ListTests {
     private func world() throws -> EngineUnderTest {
-        var configuration = EngineConfiguration()
-        configuration.jobScanLimit = 5
-        configuration.recentJobLimit = 3
-        return try EngineUnderTest(
-            "mlx5:count=4,state=1MiB,seed=7",
-            "plain:count=2",
-            configuration: configuration
-        )
+        try EngineUnderTest("mlx5:count=4,state=1MiB,seed=7", "plain:count=2") {
+            $0.jobScanLimit = 5
+            $0.recentJobLimit = 3
+        }
     }
 
     private func ids(

@@ -96,7 +96,7 @@ struct RequestIDTests {
     @Test("the log hears of what may change something and of failures, not of reads")
     func log() async throws {
         let heard = Heard()
-        let bench = try EngineUnderTest(["mlx5"], accessLog: { heard.hear($0) })
+        let bench = try EngineUnderTest("mlx5", accessLog: { heard.hear($0) })
         _ = await bench.answer("GET", "/v1/devices/sim-0")
         _ = await bench.answer("GET", "/nowhere")
         #expect(heard.records.isEmpty)
@@ -128,7 +128,7 @@ struct RequestIDTests {
     @Test("the answer of a body that is streamed is counted, named and logged too")
     func uploads() async throws {
         let heard = Heard()
-        let bench = try EngineUnderTest(["mlx5"], accessLog: { heard.hear($0) })
+        let bench = try EngineUnderTest("mlx5", accessLog: { heard.hear($0) })
         for (id, answer) in [("u1", SinkAnswer.taken), ("u2", .refused(MadeUpSink.refusal))] {
             let request = APIRequest(
                 method: "PUT",

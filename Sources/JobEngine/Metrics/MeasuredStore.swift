@@ -64,6 +64,18 @@ final class MeasuredStore: JobStore {
         }
     }
 
+    func events(after sequence: Int64, limit: Int) throws(Problem) -> [StoredEvent] {
+        try counting("read") { () throws(Problem) in
+            try store.events(after: sequence, limit: limit)
+        }
+    }
+
+    func eventSpan() throws(Problem) -> EventSpan {
+        try counting("read") { () throws(Problem) in try store.eventSpan() }
+    }
+
+    var storeID: String { store.storeID }
+
     func sessions() throws(Problem) -> [SessionRecord] {
         try counting("read") { () throws(Problem) in try store.sessions() }
     }
