@@ -17,6 +17,18 @@ package struct EngineConfiguration: Hashable, Sendable {
     package var abortTryLimit = 20
     /// A program that collects a device must confirm within this time, or the collection is undone.
     package var confirmationSeconds = 30
+    /// Most bytes of an image that is uploaded, as an archive.
+    package var imageByteLimit: UInt64 = 1 << 40
+    /// Bytes of the images' file system that an upload leaves free.
+    package var spareImageByteCount: UInt64 = 256 << 20
+    /// Images that come in, those whose upload broke off with them, before more are refused.
+    package var uploadLimit = 16
+    /// An upload that broke off is removed when nothing has come for so long.
+    package var uploadHours = 24
+    /// Images that are downloaded at the same time before more are refused.
+    package var downloadLimit = 16
+    /// Images that are verified on demand at the same time before more are refused.
+    package var verificationLimit = 2
     package var version = "0.1.0"
 
     package init() {}

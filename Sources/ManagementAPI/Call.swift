@@ -6,18 +6,23 @@ struct Call: Sendable {
     let caller: Caller
     private let target: RoutedTarget
     private let body: [UInt8]
+    private let headers: [(name: String, value: String)]
     /// The entity tag of `If-Match`, as it came.
     let ifMatch: String?
 
     init(_ request: APIRequest, _ targets: TargetMemo) throws(Problem) {
         self.target = try targets.target(of: request)
         self.caller = request.caller
+        self.headers = request.headers
         self.ifMatch = request.header("if-match")
         self.body = try Self.acceptedBody(of: request, target.body)
     }
 
     var endpoint: Endpoint { target.endpoint }
     var query: QueryParameters { target.query }
+
+    /// The value of a header, by its name in lower case.
+    func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
 
     /// The name in the path; `not-found` when nothing could ever have it.
     func id<Kind>(of noun: String) throws(Problem) -> Identifier<Kind> {
@@ -44,6 +49,7 @@ struct Call: Sendable {
             guard !request.body.isEmpty else { return [] }
             try RequestBody.requireJSON(request.header("content-type"))
             _ = try RequestBody.decode(NoFields.self, from: request.body)
+        case .archive: return []
         case .required:
             try RequestBody.requireJSON(request.header("content-type"))
         }

@@ -20,6 +20,9 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case listImages
     case getImage
     case deleteImage
+    case getImageContent
+    case uploadImageContent
+    case verifyImage
     case getHealth
     case getReadiness
 }
@@ -34,6 +37,8 @@ package struct Route: Sendable {
     package let body: Body
     /// The status of success.
     package let success: Int
+    /// The status of success for a part of the body; nil when only the whole is given.
+    package let partialSuccess: Int?
     /// Statuses of refusals that are the endpoint's own, beside those of every request.
     package let refusals: [Int]
 
@@ -51,6 +56,8 @@ package struct Route: Sendable {
         /// Nothing, or the empty object.
         case empty
         case required
+        /// An image as an archive, taken as it comes.
+        case archive
     }
 
     fileprivate init(
@@ -59,6 +66,7 @@ package struct Route: Sendable {
         query: [String] = [],
         body: Body = .none,
         success: Int = 200,
+        partialSuccess: Int? = nil,
         refusals: [Int] = []
     ) {
         self.method = method
@@ -66,6 +74,7 @@ package struct Route: Sendable {
         self.query = query
         self.body = body
         self.success = success
+        self.partialSuccess = partialSuccess
         self.refusals = refusals
     }
 }
@@ -81,7 +90,9 @@ extension Endpoint {
         case .listJobs, .createJob, .getJob, .cancelJob, .switchOverJob, .resolveJob,
             .getJobLimits, .changeJobLimits, .listJournal:
             jobRoute
-        case .listImages, .getImage, .deleteImage: imageRoute
+        case .listImages, .getImage, .deleteImage, .getImageContent, .uploadImageContent,
+            .verifyImage:
+            imageRoute
         }
     }
 
@@ -169,7 +180,29 @@ extension Endpoint {
 
     private var imageRoute: Route {
         switch self {
-        case .getImage: Route(.get, "/v1/images/{id}", refusals: [404])
+        case .getImage: Route(.get, "/v1/images/{id}", refusals: [404, 409])
+        case .getImageContent:
+            Route(
+                .get,
+                "/v1/images/{id}/content",
+                partialSuccess: 206,
+                refusals: [404, 409, 416, 422]
+            )
+        case .uploadImageContent:
+            Route(
+                .put,
+                "/v1/images/{id}/content",
+                body: .archive,
+                success: 201,
+                refusals: [404, 409, 413, 415, 422]
+            )
+        case .verifyImage:
+            Route(
+                .post,
+                "/v1/images/{id}/verify",
+                body: .empty,
+                refusals: [404, 409, 415, 422]
+            )
         case .deleteImage:
             Route(.delete, "/v1/images/{id}", success: 204, refusals: [404, 409])
         default: Route(.get, "/v1/images", query: Page.parameters)

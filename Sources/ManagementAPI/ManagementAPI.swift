@@ -9,7 +9,7 @@ package final class ManagementAPI: Sendable {
     let sessions: DocumentCache<SessionRecord>
     let jobs: DocumentCache<JobView>
     let images: DocumentCache<ImageRecord>
-    private let targets = TargetMemo()
+    let targets = TargetMemo()
 
     package init(engine: Engine) {
         self.engine = engine
@@ -32,6 +32,7 @@ package final class ManagementAPI: Sendable {
             switch try outcome(of: Call(request, targets)) {
             case .ready(let response): reply(response)
             case .blocking(let work): perform(work, answer)
+            case .elsewhere(let work): try work { answer.complete($0) }
             case .whenChanged(let id, let generation, let seconds):
                 engine.awaitChange(of: id, after: generation, seconds: seconds) { [self] in
                     show(id, answer)
@@ -75,7 +76,7 @@ package final class ManagementAPI: Sendable {
     }
 
     /// The path as it came, where it is fit to be repeated.
-    fileprivate static func instance(_ rawPath: String) -> String? {
+    static func instance(_ rawPath: String) -> String? {
         let isPlain = rawPath.utf8.allSatisfy { (0x21...0x7E).contains($0) }
         return isPlain && rawPath.utf8.count <= 512 ? rawPath : nil
     }

@@ -41,6 +41,9 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         case notIndeterminate = "not-indeterminate"
         case imageBusy = "image-busy"
         case imageNotReady = "image-not-ready"
+        case imageExists = "image-exists"
+        case uploadOffset = "upload-offset"
+        case rangeNotSatisfiable = "range-not-satisfiable"
         case copyNotAccepted = "copy-not-accepted"
         case targetHasContent = "target-has-content"
         case contentLost = "content-lost"
@@ -82,6 +85,10 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         /// JSON pointer of the field at fault.
         package var pointer: String?
         package var content: DeviceContent?
+        /// Bytes of an image's archive that are there, when it comes in.
+        package var receivedByteCount: UInt64?
+        /// Bytes of the whole of it.
+        package var byteCount: UInt64?
         /// Every reason, when there are several.
         package var reasons: [String]?
         /// When trying again makes sense.

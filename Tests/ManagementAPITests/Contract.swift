@@ -24,6 +24,8 @@ struct Contract {
         let pathParameters: [String]
         let statuses: Set<String>
         let bodySchema: String?
+        /// The media types of the body.
+        let bodyMedia: Set<String>
         /// `$ref` of a shared body.
         let bodyReference: String?
         let successSchema: String?
@@ -60,6 +62,7 @@ struct Contract {
             pathParameters: names("path"),
             statuses: Set(responses.keys),
             bodySchema: schemaName(ofContentIn: body),
+            bodyMedia: Set(self.node(body["content"]).keys),
             bodyReference: body["$ref"] as? String,
             successSchema: success.flatMap { schemaName(ofContentIn: node($0.value)) }
         )

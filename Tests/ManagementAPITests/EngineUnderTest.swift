@@ -15,19 +15,23 @@ import Testing
 /// Every answer is held against the contract.
 final class EngineUnderTest: Sendable {
     let api: ManagementAPI
-    private let engine: Engine
+    let engine: Engine
     /// What the contract allows, by operation.
     private let statuses: [String: Set<String>]
     private let directory: String
 
-    init(_ specs: String...) throws {
+    convenience init(_ specs: String...) throws { try self.init(specs) { _ in } }
+
+    init(_ specs: [String], _ configure: (inout EngineConfiguration) -> Void) throws {
         directory = NSTemporaryDirectory() + "ferry-api-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: directory,
             withIntermediateDirectories: true
         )
+        var configuration = EngineConfiguration()
+        configure(&configuration)
         engine = try Engine(
-            configuration: EngineConfiguration(),
+            configuration: configuration,
             backends: [SimulatedBackend(specs.map { try SimulationSpec.parse($0) })],
             store: SQLiteJobStore(path: directory + "/ferry.sqlite"),
             images: ImageDirectory(path: directory + "/images"),
@@ -46,23 +50,36 @@ final class EngineUnderTest: Sendable {
         _ method: String,
         _ path: String,
         _ query: String? = nil,
-        body: String? = nil
+        body: String? = nil,
+        headers: [(name: String, value: String)] = []
     ) async throws -> APIResponse {
         let request = APIRequest(
             method: method,
             rawPath: path,
             rawQuery: query,
-            headers: body == nil ? [] : [("content-type", "application/json")],
+            headers: headers + (body == nil ? [] : [("content-type", "application/json")]),
             body: Array((body ?? "").utf8),
             caller: .local(uid: 1000, pid: 1)
         )
-        let response = await withCheckedContinuation { continuation in
-            api.respond(to: request) { continuation.resume(returning: $0) }
-        }
+        let response = await answer(to: request)
         let endpoint = try Call(request, TargetMemo()).endpoint
         let allowed = try #require(statuses[endpoint.rawValue])
         #expect(allowed.contains("\(response.status)"), "\(method) \(path)")
         return response
+    }
+
+    func answer(to request: APIRequest) async -> APIResponse {
+        await withCheckedContinuation { continuation in
+            api.respond(to: request) { continuation.resume(returning: $0) }
+        }
+    }
+
+    /// Changes the first byte of a file below the state directory.
+    func damage(_ path: String) throws {
+        let file = try FileHandle(forUpdating: URL(filePath: "\(directory)/\(path)"))
+        let first = try file.read(upToCount: 1)?.first ?? 0
+        try file.seek(toOffset: 0)
+        try file.write(contentsOf: [first ^ 1])
     }
 
     /// Asks for a document; it must hold nothing the DTO does not know.
