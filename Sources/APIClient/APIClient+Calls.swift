@@ -6,7 +6,9 @@ extension APIClient {
 
     // MARK: Devices
 
-    package func devices() throws(ClientProblem) -> [DeviceDTO] { try items("/v1/devices") }
+    package func devices(
+        _ choice: ListChoice = ListChoice()
+    ) throws(ClientProblem) -> [DeviceDTO] { try items("/v1/devices", choice) }
 
     package func device(_ id: String) throws(ClientProblem) -> DeviceDTO {
         try get(path("devices", id))
@@ -18,7 +20,9 @@ extension APIClient {
 
     // MARK: Sessions
 
-    package func sessions() throws(ClientProblem) -> [SessionDTO] { try items("/v1/sessions") }
+    package func sessions(
+        _ choice: ListChoice = ListChoice()
+    ) throws(ClientProblem) -> [SessionDTO] { try items("/v1/sessions", choice) }
 
     package func session(_ id: String) throws(ClientProblem) -> SessionDTO {
         try get(path("sessions", id))
@@ -38,9 +42,12 @@ extension APIClient {
 
     // MARK: Jobs
 
-    /// The newest jobs, up to a limit.
-    package func jobs(limit: Int) throws(ClientProblem) -> [JobDTO] {
-        try items("/v1/jobs", limit: limit)
+    /// The newest jobs, or the first ones of another order, up to a limit.
+    package func jobs(
+        _ choice: ListChoice = ListChoice(),
+        limit: Int
+    ) throws(ClientProblem) -> [JobDTO] {
+        try items("/v1/jobs", choice, limit: limit)
     }
 
     package func job(_ id: String) throws(ClientProblem) -> JobDTO { try get(path("jobs", id)) }
@@ -99,7 +106,9 @@ extension APIClient {
 
     // MARK: Images
 
-    package func images() throws(ClientProblem) -> [ImageDTO] { try items("/v1/images") }
+    package func images(
+        _ choice: ListChoice = ListChoice()
+    ) throws(ClientProblem) -> [ImageDTO] { try items("/v1/images", choice) }
 
     package func image(_ id: String) throws(ClientProblem) -> ImageDTO {
         try get(path("images", id))

@@ -67,13 +67,14 @@ package final class APIClient {
     /// Every item of a list, page by page.
     func items<Item: Hashable & Sendable & Codable>(
         _ path: String,
+        _ choice: ListChoice = ListChoice(),
         cursorName: String = "cursor",
         limit: Int = .max
     ) throws(ClientProblem) -> [Item] {
         var items: [Item] = []
         var cursor: String?
         repeat {
-            var query = [("limit", "\(min(1000, limit - items.count))")]
+            var query = [("limit", "\(min(1000, limit - items.count))")] + choice.query
             if let cursor { query.append((cursorName, cursor)) }
             let page: PageDTO<Item> = try get(path, query)
             items += page.items

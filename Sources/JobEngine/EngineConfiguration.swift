@@ -29,6 +29,8 @@ package struct EngineConfiguration: Hashable, Sendable {
     package var downloadLimit = 16
     /// Images that are verified on demand at the same time before more are refused.
     package var verificationLimit = 2
+    /// Jobs of the store that one request for a list looks at; it goes on from there with the next.
+    package var jobScanLimit = 2000
     package var version = "0.1.0"
 
     package init() {}

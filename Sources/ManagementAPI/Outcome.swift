@@ -9,7 +9,7 @@ enum Outcome: Sendable {
     /// By work that takes its time on a thread of its own, and hands on what makes the answer, once.
     case elsewhere(@Sendable (@escaping Answer) throws(Problem) -> Void)
     /// When a job advances past a generation, or after some seconds as it is then.
-    case whenChanged(JobID, after: UInt64, seconds: Int)
+    case whenChanged(JobID, after: UInt64, seconds: Int, FieldSelection?)
 
     typealias Answer = @Sendable (() throws(Problem) -> APIResponse) -> Void
 }

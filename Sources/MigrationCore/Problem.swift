@@ -28,6 +28,7 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         case preconditionRequired = "precondition-required"
         case preconditionFailed = "precondition-failed"
         case headersTooLarge = "headers-too-large"
+        case badFilter = "bad-filter"
         // The state of things.
         case deviceBusy = "device-busy"
         case noSession = "no-session"
@@ -84,6 +85,8 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         package var holders: [Holder]?
         /// JSON pointer of the field at fault.
         package var pointer: String?
+        /// Where in a filter: from 1, in characters.
+        package var column: Int?
         package var content: DeviceContent?
         /// Bytes of an image's archive that are there, when it comes in.
         package var receivedByteCount: UInt64?

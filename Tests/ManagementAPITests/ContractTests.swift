@@ -27,9 +27,13 @@ struct ContractTests {
         let told = try #require(contract.operations.first { $0.id == endpoint.rawValue })
         #expect(Set(told.queryParameters) == Set(route.query))
         #expect(told.pathParameters == (route.template.hasVariable ? ["id"] : []))
-        let statuses =
-            [route.success, 400] + route.refusals
-            + [route.partialSuccess].compactMap(\.self)
+        let isConditional = route.isConditional
+        let others = [route.partialSuccess, isConditional ? 304 : nil].compactMap(\.self)
+        let statuses = [route.success, 400] + route.refusals + others
+        #expect(told.headerParameters.contains("If-None-Match") == isConditional)
+        if isConditional {
+            #expect(told.successHeaders.isSuperset(of: ["ETag", "Cache-Control"]))
+        }
         #expect(told.statuses == Set(statuses.map(String.init) + ["default"]))
         switch route.body {
         case .none: #expect(told.bodySchema == nil && told.bodyReference == nil)

@@ -20,16 +20,15 @@ final class EngineUnderTest: Sendable {
     private let statuses: [String: Set<String>]
     private let directory: String
 
-    convenience init(_ specs: String...) throws { try self.init(specs) { _ in } }
-
-    init(_ specs: [String], _ configure: (inout EngineConfiguration) -> Void) throws {
+    init(
+        _ specs: String...,
+        configuration: EngineConfiguration = EngineConfiguration()
+    ) throws {
         directory = NSTemporaryDirectory() + "ferry-api-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: directory,
             withIntermediateDirectories: true
         )
-        var configuration = EngineConfiguration()
-        configure(&configuration)
         engine = try Engine(
             configuration: configuration,
             backends: [SimulatedBackend(specs.map { try SimulationSpec.parse($0) })],
@@ -62,7 +61,7 @@ final class EngineUnderTest: Sendable {
             caller: .local(uid: 1000, pid: 1)
         )
         let response = await answer(to: request)
-        let endpoint = try Call(request, TargetMemo()).endpoint
+        let endpoint = try TargetMemo().target(of: request).endpoint
         let allowed = try #require(statuses[endpoint.rawValue])
         #expect(allowed.contains("\(response.status)"), "\(method) \(path)")
         return response

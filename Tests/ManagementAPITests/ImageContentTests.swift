@@ -14,13 +14,13 @@ struct ImageContentTests {
 
     init() throws {
         source = try EngineUnderTest("mlx5:count=2,state=3MiB,seed=7")
-        target = try EngineUnderTest(["mlx5:count=2,state=3MiB"]) { configuration in
-            configuration.spareImageByteCount = 0
-            configuration.uploadLimit = 2
-            configuration.verificationLimit = 1
-            configuration.downloadLimit = 1
-            configuration.imageByteLimit = 64 << 20
-        }
+        var configuration = EngineConfiguration()
+        configuration.spareImageByteCount = 0
+        configuration.uploadLimit = 2
+        configuration.verificationLimit = 1
+        configuration.downloadLimit = 1
+        configuration.imageByteLimit = 64 << 20
+        target = try EngineUnderTest("mlx5:count=2,state=3MiB", configuration: configuration)
     }
 
     /// Saves a device under a name, and returns the archive of its image.
