@@ -30,6 +30,10 @@ package struct ProblemDTO: Hashable, Sendable, Codable {
     /// Where in the filter the fault is: from 1, in characters.
     package var column: Int?
     package var content: String?
+    /// Bytes of an image's archive that are there, when it comes in.
+    package var receivedBytes: Int64?
+    /// Bytes of the whole of it.
+    package var sizeBytes: Int64?
     package var reasons: [String]?
     package var retryAfterS: Int?
     /// The methods the resource has.

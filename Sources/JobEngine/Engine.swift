@@ -12,7 +12,7 @@ internal import Synchronization
 /// Order of locks: device locks, then a job's `writer`, then the store's own, then the leaves
 /// (tables, records, feed). Device locks are flags, not mutexes: nobody waits for one.
 package final class Engine: Sendable {
-    let configuration: EngineConfiguration
+    package let configuration: EngineConfiguration
     let backends: Backends
     let store: any JobStore
     let imageFiles: ImageDirectory
@@ -46,6 +46,9 @@ package final class Engine: Sendable {
     let sessionTable = SessionTable()
     let jobTable: JobTable
     let catalogue = ImageCatalogue()
+    let uploads: UploadTable
+    let downloads: Turns
+    let verifications: Turns
     /// Devices whose sessions end when the job on them has, because somebody waits for them.
     ///
     /// A leaf lock.
@@ -102,6 +105,12 @@ package final class Engine: Sendable {
             pendingLimit: configuration.pendingCommandLimit
         )
         self.jobTable = JobTable(recentLimit: configuration.recentJobLimit)
+        self.uploads = UploadTable(
+            limit: configuration.uploadLimit,
+            hours: configuration.uploadHours
+        )
+        self.downloads = Turns(configuration.downloadLimit, of: "images are downloaded")
+        self.verifications = Turns(configuration.verificationLimit, of: "images are verified")
         self.setDurations = Mutex(SetDurations(try store.setDurations()))
         let revival = Revival(
             kept,
@@ -121,6 +130,7 @@ package final class Engine: Sendable {
         for one in revival.ended { keeper?.letGo(one.files.map(\.name), of: one.id) }
         sessionTable.insertEnded(recovery.sessions)
         catalogue.insert(recovery.images)
+        uploads.insert(try images.uploads())
         takeUp(recovery)
         try openInitialSessions()
     }
@@ -241,18 +251,21 @@ package final class Engine: Sendable {
 
     /// One image.
     ///
-    /// Throws `not-found`.
+    /// Throws `not-found`, and `image-not-ready` while it comes in.
     package func image(_ id: ImageID) throws(Problem) -> ImageRecord {
         if let record = catalogue.record(id) { return record }
+        try uploads.checkNoUpload(of: id)
         var facts = Problem.Facts()
         facts.image = id
         throw Problem(.notFound, "There is no image \(id).", facts)
     }
 
-    /// Removes an image and its bytes.
+    /// Removes an image and its bytes, or what an upload that broke off left.
     ///
-    /// Blocking. Throws `not-found`, `image-busy` while a job reads it.
+    /// Blocking. Throws `not-found`, `image-busy` while a job reads it or an upload writes it. Who
+    /// downloads or verifies it reads on.
     package func deleteImage(_ id: ImageID) throws(Problem) {
+        if try uploads.takeAway(id) { return try imageFiles.discardUpload(of: id) }
         let record = try catalogue.remove(id)
         let now = clock.timestamp()
         var change = StoreChange(deletedImages: [id])

@@ -25,6 +25,18 @@ package struct EngineConfiguration: Hashable, Sendable {
     package var eventSubscriberLimit = 2048
     /// After so long without an event those who follow get a sign of life.
     package var eventHeartbeatMilliseconds = 15_000
+    /// Most bytes of an image that is uploaded, as an archive.
+    package var imageByteLimit: UInt64 = 1 << 40
+    /// Bytes of the images' file system that an upload leaves free.
+    package var spareImageByteCount: UInt64 = 256 << 20
+    /// Images that come in, those whose upload broke off with them, before more are refused.
+    package var uploadLimit = 16
+    /// An upload that broke off is removed when nothing has come for so long.
+    package var uploadHours = 24
+    /// Images that are downloaded at the same time before more are refused.
+    package var downloadLimit = 16
+    /// Images that are verified on demand at the same time before more are refused.
+    package var verificationLimit = 2
     /// Jobs of the store that one request for a list looks at; it goes on from there with the next.
     package var jobScanLimit = 2000
     package var version = "0.1.0"

@@ -61,7 +61,7 @@ final class ImageCatalogue: Sendable {
         case .copied:
             throw Problem(
                 .copyNotAccepted,
-                "The content of image \(id) ran on: restoring it makes a copy; say accept_copy.",
+                "The content of image \(id) may run elsewhere: restoring it makes a copy; say accept_copy.",
                 facts
             )
         case .used(let user):

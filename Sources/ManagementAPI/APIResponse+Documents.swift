@@ -88,6 +88,9 @@ extension APIResponse {
         if let allow = document.allow {
             headers.append(("Allow", allow.joined(separator: ", ")))
         }
+        if problem.code == .rangeNotSatisfiable, let byteCount = problem.facts.byteCount {
+            headers.append(("Content-Range", "bytes */\(byteCount)"))
+        }
         if let seconds = document.retryAfterS { headers.append(("Retry-After", "\(seconds)")) }
         do throws(JSONProblem) {
             return Self(

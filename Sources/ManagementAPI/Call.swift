@@ -6,6 +6,7 @@ struct Call: Sendable {
     let caller: Caller
     private let target: RoutedTarget
     private let body: [UInt8]
+    private let headers: [(name: String, value: String)]
     /// The states that a change may be of.
     let ifMatch: EntityTagList?
     /// The states of what is read that the client has already.
@@ -19,6 +20,7 @@ struct Call: Sendable {
         self.target = target
         self.trace = request.method == "GET" ? nil : TraceParent(of: request)
         self.caller = request.caller
+        self.headers = request.headers
         self.ifMatch = try request.tags(in: "if-match")
         self.ifNoneMatch =
             target.isConditional ? try request.tags(in: "if-none-match") : nil
@@ -29,6 +31,9 @@ struct Call: Sendable {
 
     var endpoint: Endpoint { target.endpoint }
     var query: QueryParameters { target.query }
+
+    /// The value of a header, by its name in lower case.
+    func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
 
     /// The name in the path; `not-found` when nothing could ever have it.
     func id<Kind>(of noun: String) throws(Problem) -> Identifier<Kind> {
@@ -55,6 +60,7 @@ struct Call: Sendable {
             guard !request.body.isEmpty else { return [] }
             try RequestBody.requireJSON(request.header("content-type"))
             _ = try RequestBody.decode(NoFields.self, from: request.body)
+        case .archive: return []
         case .required:
             try RequestBody.requireJSON(request.header("content-type"))
         }

@@ -21,6 +21,9 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case listImages
     case getImage
     case deleteImage
+    case getImageContent
+    case uploadImageContent
+    case verifyImage
     case followEvents
     case getHealth
     case getReadiness
@@ -37,10 +40,12 @@ package struct Route: Sendable {
     package let body: Body
     /// The status of success.
     package let success: Int
+    /// The status of success for a part of the body; nil when only the whole is given.
+    package let partialSuccess: Int?
     /// Statuses of refusals that are the endpoint's own, beside those of every request.
     package let refusals: [Int]
-    /// The media type of a streamed answer; nil for one that is a document.
-    package let streamedType: String?
+    /// The media type of success; nil for JSON.
+    package let mediaType: String?
     /// Whether success has an `ETag`, and 304 is the answer to a reader who has that state.
     package let isConditional: Bool
 
@@ -58,6 +63,8 @@ package struct Route: Sendable {
         /// Nothing, or the empty object.
         case empty
         case required
+        /// An image as an archive, taken as it comes.
+        case archive
     }
 
     fileprivate init(
@@ -66,8 +73,9 @@ package struct Route: Sendable {
         query: [String] = [],
         body: Body = .none,
         success: Int = 200,
+        partialSuccess: Int? = nil,
         refusals: [Int] = [],
-        streamedType: String? = nil,
+        mediaType: String? = nil,
         isConditional: Bool = false
     ) {
         self.method = method
@@ -75,8 +83,9 @@ package struct Route: Sendable {
         self.query = query
         self.body = body
         self.success = success
+        self.partialSuccess = partialSuccess
         self.refusals = refusals
-        self.streamedType = streamedType
+        self.mediaType = mediaType
         self.isConditional = isConditional
     }
 
@@ -101,17 +110,19 @@ extension Endpoint {
                 "/v1/events",
                 query: ["after", "filter"],
                 refusals: [503],
-                streamedType: "text/event-stream"
+                mediaType: "text/event-stream"
             )
         case .getHealth: Route(.get, "/healthz")
         case .getReadiness: Route(.get, "/readyz", refusals: [503])
-        case .getMetrics: Route(.get, "/metrics")
+        case .getMetrics: Route(.get, "/metrics", mediaType: "text/plain")
         case .listDevices, .getDevice, .probeDevice: deviceRoute
         case .listSessions, .openSession, .getSession, .closeSession: sessionRoute
         case .listJobs, .createJob, .getJob, .cancelJob, .switchOverJob, .resolveJob,
             .getJobLimits, .changeJobLimits, .listJournal:
             jobRoute
-        case .listImages, .getImage, .deleteImage: imageRoute
+        case .listImages, .getImage, .deleteImage, .getImageContent, .uploadImageContent,
+            .verifyImage:
+            imageRoute
         }
     }
 
@@ -203,7 +214,30 @@ extension Endpoint {
 
     private var imageRoute: Route {
         switch self {
-        case .getImage: .reading("/v1/images/{id}", query: ["fields"], refusals: [404])
+        case .getImage: .reading("/v1/images/{id}", query: ["fields"], refusals: [404, 409])
+        case .getImageContent:
+            Route(
+                .get,
+                "/v1/images/{id}/content",
+                partialSuccess: 206,
+                refusals: [404, 409, 416, 422],
+                mediaType: "application/x-tar"
+            )
+        case .uploadImageContent:
+            Route(
+                .put,
+                "/v1/images/{id}/content",
+                body: .archive,
+                success: 201,
+                refusals: [404, 409, 413, 415, 422]
+            )
+        case .verifyImage:
+            Route(
+                .post,
+                "/v1/images/{id}/verify",
+                body: .empty,
+                refusals: [404, 409, 415, 422]
+            )
         case .deleteImage:
             Route(.delete, "/v1/images/{id}", success: 204, refusals: [404, 409])
         default: .reading("/v1/images", query: ListParameters.names)

@@ -1,4 +1,5 @@
 internal import APISchema
+internal import JobEngine
 internal import MigrationCore
 
 extension ImageDTO {
@@ -14,6 +15,7 @@ extension ImageDTO {
         )
         machine = record.machine
         ferryVersion = record.ferryVersion
+        uploadedAt = record.uploadedAt?.rfc3339
         save = record.save.map { save in
             ImageSaveDTO(
                 createdAt: save.createdAt.rfc3339,
@@ -42,5 +44,24 @@ extension ImageMemberDTO {
         sidecar = member.sidecar.map { sidecar in
             ImageSidecarDTO(sizeBytes: Int64(bytes: sidecar.byteCount), sha256: sidecar.sha256)
         }
+    }
+}
+
+extension ImageVerificationDTO {
+    init(_ verification: ImageVerification) {
+        let record = verification.record
+        self.init(
+            image: record.id.text,
+            members: record.members.map { member in
+                VerifiedMemberDTO(
+                    device: member.device.text,
+                    sizeBytes: Int64(bytes: member.byteCount),
+                    sha256: member.sha256
+                )
+            },
+            verifiedAt: verification.verifiedAt.rfc3339,
+            durationMs: Int64(millisecondsOf: verification.nanoseconds),
+            sizeBytes: Int64(bytes: record.byteCount)
+        )
     }
 }

@@ -7,7 +7,7 @@ enum ImageFields {
         order: "-created_at,-id",
         members: [
             "id", "job", "created_at", "members", "source_resumed", "kernel_release", "machine",
-            "ferry_version", "save", "size_bytes",
+            "ferry_version", "save", "uploaded_at", "size_bytes",
         ],
         fields: [
             .text("id") { $0.id.text },
@@ -19,6 +19,7 @@ enum ImageFields {
             .text("kernel_release") { $0.kernelRelease },
             .text("machine") { $0.machine },
             .text("ferry_version") { $0.ferryVersion },
+            .time("uploaded_at") { $0.uploadedAt },
             .number("size_bytes") { Int64(bytes: $0.byteCount) },
         ]
     )

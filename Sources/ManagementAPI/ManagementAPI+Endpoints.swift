@@ -33,6 +33,10 @@ extension ManagementAPI {
         case .listImages: try listImages(call)
         case .getImage: try getImage(call)
         case .deleteImage: try deleteImage(call)
+        case .getImageContent: try getImageContent(call)
+        case .uploadImageContent:
+            throw Problem(.internalError, "The transport collected the content of an image.")
+        case .verifyImage: try verifyImage(call)
         }
     }
 

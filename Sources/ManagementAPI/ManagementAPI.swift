@@ -14,7 +14,7 @@ package final class ManagementAPI: Sendable {
     let requests = RequestMetrics()
     let scrapes: ScrapeQueue
     let accessLog: AccessLog?
-    private let targets = TargetMemo()
+    let targets = TargetMemo()
 
     package init(engine: Engine, accessLog: AccessLog? = nil) {
         self.engine = engine
@@ -47,6 +47,7 @@ package final class ManagementAPI: Sendable {
             switch try outcome(of: call) {
             case .ready(let response): answer.finish(response)
             case .blocking(let work): perform(work, answer)
+            case .elsewhere(let work): try work { [answer] in answer.complete($0) }
             case .whenChanged(let id, let generation, let seconds, let selection):
                 engine.awaitChange(of: id, after: generation, seconds: seconds) { [self, answer] in
                     show(id, selection, answer)

@@ -34,31 +34,34 @@ struct PendingAnswer: Sendable {
     /// Counts from now on: what came before was a wait the client asked for.
     mutating func didWait() { startedAt = api.engine.monotonicNanoseconds() }
 
-    func complete(_ work: () throws(Problem) -> APIResponse) {
-        let response: APIResponse
-        do throws(Problem) { response = try work() } catch { return fail(error) }
-        finish(response)
-    }
+    func complete(_ work: () throws(Problem) -> APIResponse) { reply(settled(work)) }
 
     func fail(_ problem: Problem) {
-        let id = requestID ?? RequestID.next()
-        let instance = ManagementAPI.instance(request.rawPath)
-        finish(
-            .problem(problem, instance: instance, requestID: id),
-            named: id,
-            problem: problem.code
-        )
+        complete { () throws(Problem) in throw problem }
+    }
+
+    /// What comes of the work as it is to be sent; from here on it counts as given.
+    func settled(_ work: () throws(Problem) -> APIResponse) -> APIResponse {
+        do throws(Problem) {
+            return settled(try work())
+        } catch {
+            let id = requestID ?? RequestID.next()
+            let instance = ManagementAPI.instance(request.rawPath)
+            return settled(
+                .problem(error, instance: instance, requestID: id),
+                named: id,
+                problem: error.code
+            )
+        }
     }
 
     /// Gives the answer.
-    func finish(_ response: APIResponse, named name: String? = nil, problem: Problem.Code? = nil) {
-        reply(settled(response, named: name, problem: problem))
-    }
+    func finish(_ response: APIResponse) { reply(settled(response)) }
 
     /// The answer as it is to be sent; from here on it counts as given.
     ///
     /// One that many requests share stays as it is, without a name, when its client gave none.
-    func settled(
+    private func settled(
         _ response: APIResponse,
         named name: String? = nil,
         problem: Problem.Code? = nil

@@ -26,6 +26,8 @@ extension ProblemDTO {
         self.pointer = facts.pointer
         self.column = facts.column
         self.content = facts.content?.rawValue
+        self.receivedBytes = facts.receivedByteCount.map { Int64(bytes: $0) }
+        self.sizeBytes = facts.byteCount.map { Int64(bytes: $0) }
         self.reasons = facts.reasons
         self.retryAfterS = facts.retryAfterSeconds ?? problem.code.defaultRetryAfterSeconds
         self.allow = facts.allow

@@ -10,13 +10,14 @@ extension Problem.Code {
         case .methodNotAllowed: 405
         case .deviceBusy, .noSession, .sessionExists, .sessionBusy, .sessionHasContent, .jobExists,
             .jobFinished, .jobCommitted, .notAwaitingSwitchover, .notIndeterminate, .imageBusy,
-            .imageNotReady,
+            .imageNotReady, .imageExists, .uploadOffset,
             .copyNotAccepted, .targetHasContent, .contentLost, .deviceGone, .cancelled,
             .unplugRequested:
             409
         case .preconditionFailed: 412
         case .payloadTooLarge: 413
         case .unsupportedMediaType: 415
+        case .rangeNotSatisfiable: 416
         case .expectationFailed: 417
         case .invalidField, .notMigratable, .incompatible, .setUnsupported, .imageCorrupt: 422
         case .preconditionRequired: 428
@@ -56,8 +57,11 @@ extension Problem.Code {
         case .jobCommitted: "The job is past its commit"
         case .notAwaitingSwitchover: "The job is not waiting for a switchover"
         case .notIndeterminate: "The job is not indeterminate"
-        case .imageBusy: "A job uses the image"
+        case .imageBusy: "The image is in use"
         case .imageNotReady: "The image is not complete"
+        case .imageExists: "An image of this name exists"
+        case .uploadOffset: "The part does not begin where the image ends so far"
+        case .rangeNotSatisfiable: "There are no such bytes"
         case .copyNotAccepted: "The content would run twice"
         case .targetHasContent: "The target holds content"
         case .contentLost: "The device lost its content"

@@ -8,7 +8,8 @@ package struct ImageRecord: Hashable, Sendable, Codable {
     package let job: JobID
     package let createdAt: Timestamp
     package var members: [Member]
-    /// Whether the source ran on after the save, so that a restore makes a copy.
+    /// Whether the content may run elsewhere, so that a restore makes a copy: its source ran on after
+    /// the save, it was restored, or the image was uploaded.
     ///
     /// What the catalogue may learn later; nothing else of an image ever changes.
     package var sourceResumed: Bool
@@ -19,6 +20,8 @@ package struct ImageRecord: Hashable, Sendable, Codable {
     package var ferryVersion: String?
     /// The times of the save that made it.
     package var save: SaveTimes?
+    /// When this host took it in; nil for one that was saved here.
+    package var uploadedAt: Timestamp?
 
     package init(
         id: ImageID,

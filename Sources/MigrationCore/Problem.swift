@@ -42,6 +42,9 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         case notIndeterminate = "not-indeterminate"
         case imageBusy = "image-busy"
         case imageNotReady = "image-not-ready"
+        case imageExists = "image-exists"
+        case uploadOffset = "upload-offset"
+        case rangeNotSatisfiable = "range-not-satisfiable"
         case copyNotAccepted = "copy-not-accepted"
         case targetHasContent = "target-has-content"
         case contentLost = "content-lost"
@@ -85,6 +88,10 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         /// Where in a filter: from 1, in characters.
         package var column: Int?
         package var content: DeviceContent?
+        /// Bytes of an image's archive that are there, when it comes in.
+        package var receivedByteCount: UInt64?
+        /// Bytes of the whole of it.
+        package var byteCount: UInt64?
         /// Every reason, when there are several.
         package var reasons: [String]?
         /// When trying again makes sense.

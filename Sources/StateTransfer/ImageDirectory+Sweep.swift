@@ -37,7 +37,8 @@ extension ImageDirectory {
         }
         let present = Set(names.compactMap { ImageID($0) })
         sweep.unknown = names.filter { name in
-            !ImageNames.isLeftover(name) && !(ImageID(name).map(known.contains) ?? false)
+            !ImageNames.isLeftover(name) && ImageNames.uploaded(name) == nil
+                && !(ImageID(name).map(known.contains) ?? false)
         }
         sweep.missing = known.subtracting(present).sorted()
         return sweep

@@ -71,6 +71,31 @@ package final class ImageDirectory: Sendable {
         try remove(ImageNames.deleted(id), of: id)
     }
 
+    /// Gives a directory whose files survive the machine its image's name, for good.
+    ///
+    /// Throws `storage-failed`, and then there is no image.
+    func publish(
+        _ directory: borrowing Directory,
+        named name: String,
+        as id: ImageID
+    ) throws(Problem) {
+        var operation = "fsync"
+        do throws(Errno) {
+            try directory.synchronize()
+            operation = "rename"
+            try root.rename(name, to: id.text)
+        } catch {
+            throw ImageProblem.storage(id, operation, error)
+        }
+        do throws(Errno) {
+            try root.synchronize()
+        } catch {
+            // The name may not survive the machine, so it must not be there now either.
+            try? delete(id)
+            throw ImageProblem.storage(id, "fsync", error)
+        }
+    }
+
     /// Removes the directory of this name with the files in it.
     func remove(_ name: String, of id: ImageID?) throws(Problem) {
         do throws(Errno) {

@@ -2,8 +2,29 @@ internal import Glibc
 import MigrationCore
 internal import SystemIO
 
-/// Opens the files of an image, of which nothing is believed.
+/// Opens the files of an image, of which nothing is believed, and writes small ones.
 enum ImageFile {
+    /// Writes a small new file that survives the machine.
+    static func write(
+        _ bytes: [UInt8],
+        to name: String,
+        of image: ImageID,
+        in directory: borrowing Directory
+    ) throws(Problem) {
+        var operation = "open"
+        do throws(Errno) {
+            let file = try directory.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            operation = "write"
+            try unsafe bytes.withUnsafeBufferPointer { bytes throws(Errno) in
+                try unsafe file.writeAll(UnsafeRawBufferPointer(bytes))
+            }
+            operation = "fsync"
+            try file.synchronize()
+        } catch {
+            throw ImageProblem.storage(image, operation, error)
+        }
+    }
+
     /// Opens a regular file of the image's directory for reading.
     ///
     /// Throws `image-corrupt` when there is something else in its place, or nothing.

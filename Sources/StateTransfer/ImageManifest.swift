@@ -35,42 +35,55 @@ struct ImageManifest: Codable {
         }
     }
 
-    /// Throws `image-corrupt` unless the manifest of an image says what the catalogue says.
-    static func check(_ record: ImageRecord, in directory: borrowing Directory) throws(Problem) {
-        let name = ImageNames.manifest
+    /// The bytes of the manifest of an image, and that it says what the catalogue says.
+    ///
+    /// Throws `image-corrupt` when it does not.
+    static func check(
+        _ record: ImageRecord,
+        in directory: borrowing Directory
+    ) throws(Problem) -> [UInt8] {
         let bytes = try ImageFile.bytes(
-            of: name,
+            of: ImageNames.manifest,
             of: record.id,
             in: directory,
             limit: byteCountLimit
         )
+        if let difference = try decode(bytes, of: record.id).difference(from: record) {
+            throw ImageProblem.corrupt(
+                record.id,
+                "\(ImageNames.manifest) describes another content than the catalogue: it says another "
+                    + difference
+            )
+        }
+        return bytes
+    }
+
+    /// What a manifest says, which is of a known format and otherwise not believed.
+    ///
+    /// Throws `image-corrupt`.
+    static func decode(_ bytes: [UInt8], of id: ImageID) throws(Problem) -> ImageRecord {
+        let name = ImageNames.manifest
         let manifest: ImageManifest
         do throws(JSONProblem) {
             manifest = try JSONReader.decode(Self.self, from: bytes, unknownFields: .ignore)
         } catch {
             let reason = "\(error.detail) at \"\(error.pointer)\"".prefix(reasonLengthLimit)
-            throw ImageProblem.corrupt(record.id, "\(name) cannot be read: \(reason)")
+            throw ImageProblem.corrupt(id, "\(name) cannot be read: \(reason)")
         }
         guard formats.contains(manifest.format) else {
             throw ImageProblem.corrupt(
-                record.id,
+                id,
                 "\(name) has format \(manifest.format), not one of \(formats.lowerBound) to "
                     + "\(formats.upperBound)"
             )
         }
-        if let difference = manifest.image.difference(from: record) {
+        guard manifest.format >= sidecarFormat || !manifest.image.hasSidecars else {
             throw ImageProblem.corrupt(
-                record.id,
-                "\(name) describes another content than the catalogue: it says another "
-                    + difference
-            )
-        }
-        guard manifest.format >= sidecarFormat || !record.hasSidecars else {
-            throw ImageProblem.corrupt(
-                record.id,
+                id,
                 "\(name) has format \(manifest.format), which has no sidecars"
             )
         }
+        return manifest.image
     }
 }
 

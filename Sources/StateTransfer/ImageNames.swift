@@ -7,6 +7,7 @@ enum ImageNames {
     static let manifest = "manifest.json"
     private static let partialEnding = "~partial"
     private static let deletedEnding = "~deleted"
+    private static let uploadEnding = "~upload"
 
     /// `content`, `content.1`, …: the member's place in the record.
     static func content(member: Int) -> String { name("content", member) }
@@ -27,6 +28,15 @@ enum ImageNames {
     static func partial(_ id: ImageID) -> String { id.text + partialEnding }
 
     static func deleted(_ id: ImageID) -> String { id.text + deletedEnding }
+
+    /// An image that comes in: what arrived outlives the daemon, for the upload to go on.
+    static func upload(_ id: ImageID) -> String { id.text + uploadEnding }
+
+    /// The image whose upload has this name.
+    static func uploaded(_ name: String) -> ImageID? {
+        guard name.hasSuffix(uploadEnding) else { return nil }
+        return ImageID(String(name.dropLast(uploadEnding.count)))
+    }
 
     /// Whether a crash left this behind: an image not sealed, or one not wholly deleted.
     static func isLeftover(_ name: String) -> Bool {

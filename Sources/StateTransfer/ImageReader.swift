@@ -44,6 +44,18 @@ package final class ImageReader: Sendable {
         }
     }
 
+    /// Reads from a place of the file on, verified or not, beside whatever else reads; 0 at its end.
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer,
+        at offset: UInt64
+    ) throws(Problem) -> Int {
+        do throws(Errno) {
+            return try unsafe file.read(into: buffer, at: offset)
+        } catch {
+            throw readProblem(error)
+        }
+    }
+
     /// Bars LOADED with `image-corrupt` unless what was read is what was verified: the file may
     /// have been changed in between.
     package func finish(_ end: EndRecord) throws(Problem) {

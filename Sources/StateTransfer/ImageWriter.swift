@@ -65,7 +65,12 @@ package final class ImageWriter: Sendable {
             byteCount: UInt64(sidecar.bytes.count),
             sha256: try ContentDigest.hexadecimal(of: sidecar.bytes)
         )
-        try write(sidecar.bytes, to: ImageNames.sidecar(member: member))
+        try ImageFile.write(
+            sidecar.bytes,
+            to: ImageNames.sidecar(member: member),
+            of: id,
+            in: directory
+        )
         sidecars.withLock { $0[member] = written }
         return written
     }
@@ -148,34 +153,7 @@ package final class ImageWriter: Sendable {
     private func write(_ record: ImageRecord) throws(Problem) {
         let manifest = try ImageManifest.encode(record)
         for member in contents.indices { try synchronize(member: member) }
-        try write(manifest, to: ImageNames.manifest)
-        var operation = "fsync"
-        do throws(Errno) {
-            try directory.synchronize()
-            operation = "rename"
-            try images.root.rename(ImageNames.partial(id), to: id.text)
-            operation = "fsync"
-            try images.root.synchronize()
-        } catch {
-            // The name may not survive the machine, so it must not be there now either.
-            try? images.delete(id)
-            throw ImageProblem.storage(id, operation, error)
-        }
-    }
-
-    /// Writes a small new file that survives the machine.
-    private func write(_ bytes: [UInt8], to name: String) throws(Problem) {
-        var operation = "open"
-        do throws(Errno) {
-            let file = try directory.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-            operation = "write"
-            try unsafe bytes.withUnsafeBufferPointer { bytes throws(Errno) in
-                try unsafe file.writeAll(UnsafeRawBufferPointer(bytes))
-            }
-            operation = "fsync"
-            try file.synchronize()
-        } catch {
-            throw ImageProblem.storage(id, operation, error)
-        }
+        try ImageFile.write(manifest, to: ImageNames.manifest, of: id, in: directory)
+        try images.publish(directory, named: ImageNames.partial(id), as: id)
     }
 }

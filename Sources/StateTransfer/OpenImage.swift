@@ -19,8 +19,12 @@ package final class OpenImage: Sendable {
     }
 
     package let record: ImageRecord
-    private let readers: [ImageReader]
-    private let sidecars: [Sidecar?]
+    /// The bytes of `manifest.json`, which says what the record says.
+    let manifest: [UInt8]
+    /// One a member, whose sizes are those of the record.
+    let readers: [ImageReader]
+    /// One a member; what is recorded of them is true.
+    let sidecars: [Sidecar?]
     /// Guards how far each member is.
     ///
     /// A leaf.
@@ -36,7 +40,7 @@ package final class OpenImage: Sendable {
                 "it has \(record.members.count) members, not 1 to \(ImageDirectory.memberLimit)"
             )
         }
-        try ImageManifest.check(record, in: directory)
+        manifest = try ImageManifest.check(record, in: directory)
         try Self.checkNames(record, in: directory)
         var readers: [ImageReader] = []
         var sidecars: [Sidecar?] = []

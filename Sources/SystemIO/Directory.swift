@@ -133,6 +133,16 @@ package struct Directory: ~Copyable, Sendable {
         return unsafe stream
     }
 
+    /// Bytes that may still be written on the directory's file system, root's reserve left out.
+    package borrowing func availableByteCount() throws(Errno) -> UInt64 {
+        var status = statvfs()
+        let raw = descriptor.raw
+        _ = try retrying { unsafe Int(fstatvfs(raw, &status)) }
+        let (bytes, isOverflow) = UInt64(status.f_bavail)
+            .multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        return isOverflow ? .max : bytes
+    }
+
     /// Makes the names in the directory survive the machine.
     package borrowing func synchronize() throws(Errno) { try descriptor.synchronize() }
 }

@@ -60,6 +60,15 @@ package struct FileDescriptor: ~Copyable, Sendable {
         try retrying { unsafe Glibc.read(raw, buffer.baseAddress, buffer.count) }
     }
 
+    /// Reads from a place of the file on, whatever its position; 0 at the end.
+    package borrowing func read(
+        into buffer: UnsafeMutableRawBufferPointer,
+        at offset: UInt64
+    ) throws(Errno) -> Int {
+        guard let offset = off_t(exactly: offset) else { throw .invalid }
+        return try retrying { unsafe pread(raw, buffer.baseAddress, buffer.count, offset) }
+    }
+
     /// Writes at least one byte of a buffer that is not empty; may write less than all of it.
     package borrowing func write(_ buffer: UnsafeRawBufferPointer) throws(Errno) -> Int {
         try retrying { unsafe Glibc.write(raw, buffer.baseAddress, buffer.count) }

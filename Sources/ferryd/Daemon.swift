@@ -122,6 +122,12 @@ final class Daemon: Sendable {
         configuration.version = DaemonConfiguration.version
         if let count = settings.workerCount { configuration.workerCount = count }
         if let limit = settings.eventSubscriberLimit { configuration.eventSubscriberLimit = limit }
+        if let limit = settings.imageByteLimit { configuration.imageByteLimit = UInt64(limit) }
+        if let count = settings.spareImageByteCount {
+            configuration.spareImageByteCount = UInt64(count)
+        }
+        if let limit = settings.uploadLimit { configuration.uploadLimit = limit }
+        if let hours = settings.uploadHours { configuration.uploadHours = hours }
         let engine = try Engine(
             configuration: configuration,
             backends: [

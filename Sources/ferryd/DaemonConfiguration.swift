@@ -19,6 +19,10 @@ struct DaemonConfiguration {
     let eventSubscriberLimit: Int?
     let bodiesByteLimit: Int?
     let connectionLimit: Int?
+    let imageByteLimit: Int?
+    let spareImageByteCount: Int?
+    let uploadLimit: Int?
+    let uploadHours: Int?
     /// Whether the service manager holds the files of sessions over the daemon's death.
     let keepsDescriptors: Bool
     let logLevel: Logger.Level
@@ -38,6 +42,14 @@ struct DaemonConfiguration {
         var bodiesBytesLimit: Int?
         /// Clients of one listener at a time.
         var connectionsLimit: Int?
+        /// Bytes of the longest archive of an image that is uploaded.
+        var imageBytesLimit: Int?
+        /// Bytes that an upload leaves free in the state directory.
+        var imageSpareBytes: Int?
+        /// Images that come in at the same time, those that broke off with them.
+        var uploadsLimit: Int?
+        /// When an upload that broke off is removed.
+        var uploadHours: Int?
         var descriptorStore: Bool?
         var logLevel: String?
         /// Events kept for clients that come back.
@@ -86,6 +98,15 @@ struct DaemonConfiguration {
             "connections_limit",
             16...1_000_000
         )
+        imageByteLimit = try Self.bounded(
+            file.imageBytesLimit,
+            "image_bytes_limit",
+            1024...(1 << 60)
+        )
+        spareImageByteCount =
+            try Self.bounded(file.imageSpareBytes, "image_spare_bytes", 0...(1 << 60))
+        uploadLimit = try Self.bounded(file.uploadsLimit, "uploads_limit", 1...1024)
+        uploadHours = try Self.bounded(file.uploadHours, "upload_hours", 1...8760)
     }
 
     private static func level(_ name: String?) throws(Problem) -> Logger.Level {

@@ -12,6 +12,7 @@ import Testing
 final class EngineFixture {
     let directory: String
     let tape = Tape()
+    private let configure: (inout EngineConfiguration) -> Void
     private(set) var backend: TapedBackend
     private(set) var store: TapedStore
     private(set) var engine: Engine
@@ -20,7 +21,11 @@ final class EngineFixture {
 
     convenience init(_ specs: String...) throws { try self.init(specs) }
 
-    init(_ specs: [String], _ configure: (inout EngineConfiguration) -> Void = { _ in }) throws {
+    init(
+        _ specs: [String],
+        _ configure: @escaping (inout EngineConfiguration) -> Void = { _ in }
+    ) throws {
+        self.configure = configure
         directory = NSTemporaryDirectory() + "ferry-engine-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: directory,
@@ -34,7 +39,7 @@ final class EngineFixture {
     /// Begins anew on the same directory, as after the death of the daemon.
     func restart(_ specs: String...) throws {
         tape.stop()
-        (engine, backend, store) = try Self.make(directory, specs, tape) { _ in }
+        (engine, backend, store) = try Self.make(directory, specs, tape, configure)
     }
 
     /// Begins anew on a copy of the directory as it was at some moment.

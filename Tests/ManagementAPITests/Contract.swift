@@ -27,6 +27,8 @@ struct Contract {
         let successHeaders: Set<String>
         let statuses: Set<String>
         let bodySchema: String?
+        /// The media types of the body.
+        let bodyMedia: Set<String>
         /// `$ref` of a shared body.
         let bodyReference: String?
         let successSchema: String?
@@ -68,6 +70,7 @@ struct Contract {
             ),
             statuses: Set(responses.keys),
             bodySchema: schemaName(ofContentIn: body),
+            bodyMedia: Set(self.node(body["content"]).keys),
             bodyReference: body["$ref"] as? String,
             successSchema: success.flatMap { schemaName(ofContentIn: node($0.value)) },
             successTypes: Set(node(node(success?.value)["content"]).keys)

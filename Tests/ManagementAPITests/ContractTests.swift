@@ -29,7 +29,8 @@ struct ContractTests {
         #expect(Set(told.queryParameters) == Set(route.query))
         #expect(told.pathParameters == (route.template.hasVariable ? ["id"] : []))
         let isConditional = route.isConditional
-        let statuses = [route.success, 400] + route.refusals + (isConditional ? [304] : [])
+        let others = [route.partialSuccess, isConditional ? 304 : nil].compactMap(\.self)
+        let statuses = [route.success, 400] + route.refusals + others
         #expect(told.headerParameters.contains("If-None-Match") == isConditional)
         if isConditional {
             #expect(told.successHeaders.isSuperset(of: ["ETag", "Cache-Control"]))
@@ -39,10 +40,11 @@ struct ContractTests {
         case .none: #expect(told.bodySchema == nil && told.bodyReference == nil)
         case .empty: #expect(told.bodyReference == "#/components/requestBodies/Empty")
         case .required: #expect(told.bodySchema != nil)
+        case .archive: #expect(told.bodyMedia == ["application/x-tar", "application/octet-stream"])
         }
-        let type = route.streamedType ?? (endpoint == .getMetrics ? "text/plain" : "application/json")
-        let hasDocument = route.success != 204 && type == "application/json"
-        #expect((told.successSchema != nil) == hasDocument)
+        let type = route.mediaType ?? "application/json"
+        let isJSON = route.success != 204 && route.mediaType == nil
+        #expect((told.successSchema != nil) == isJSON)
         #expect(told.successTypes == (route.success == 204 ? [] : [type]))
     }
 
@@ -150,7 +152,9 @@ struct ContractTests {
             "Host": again(HostDTO.self), "Device": again(DeviceDTO.self),
             "Session": again(SessionDTO.self), "SessionRequest": again(SessionRequestDTO.self),
             "Job": again(JobDTO.self), "JobRequest": again(JobRequestDTO.self),
-            "Image": again(ImageDTO.self), "Problem": again(ProblemDTO.self),
+            "Image": again(ImageDTO.self),
+            "ImageVerification": again(ImageVerificationDTO.self),
+            "Problem": again(ProblemDTO.self),
             "Readiness": again(ReadinessDTO.self), "ResolveRequest": again(ResolveRequestDTO.self),
             "JobRequestLimits": again(JobRequestLimitsDTO.self),
             "Health": again(HealthDTO.self), "JobLimits": again(JobLimitsDTO.self),
@@ -203,6 +207,7 @@ struct ContractTests {
         HostDTO.self, HealthDTO.self, ReadinessDTO.self, DeviceDTO.self, SessionDTO.self,
         SessionRequestDTO.self, JobDTO.self, JobRequestDTO.self, ResolveRequestDTO.self,
         JournalLineDTO.self, ImageDTO.self, ProblemDTO.self, EventDTO.self,
+        ImageVerificationDTO.self,
     ]
 
     private func again<T: Codable>(_ type: T.Type) -> ([UInt8]) throws -> [UInt8] {

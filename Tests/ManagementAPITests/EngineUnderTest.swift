@@ -81,9 +81,21 @@ final class EngineUnderTest: Sendable {
             body: Array((body ?? "").utf8),
             caller: .local(uid: 1000, pid: 1)
         )
-        return await withCheckedContinuation { continuation in
+        return await answer(to: request)
+    }
+
+    func answer(to request: APIRequest) async -> APIResponse {
+        await withCheckedContinuation { continuation in
             api.respond(to: request) { continuation.resume(returning: $0) }
         }
+    }
+
+    /// Changes the first byte of a file below the state directory.
+    func damage(_ path: String) throws {
+        let file = try FileHandle(forUpdating: URL(filePath: "\(directory)/\(path)"))
+        let first = try file.read(upToCount: 1)?.first ?? 0
+        try file.seek(toOffset: 0)
+        try file.write(contentsOf: [first ^ 1])
     }
 
     /// Asks for a document; it must hold nothing the DTO does not know.

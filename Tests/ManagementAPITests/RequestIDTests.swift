@@ -129,56 +129,37 @@ struct RequestIDTests {
     func uploads() async throws {
         let heard = Heard()
         let bench = try EngineUnderTest("mlx5", accessLog: { heard.hear($0) })
-        for (id, answer) in [("u1", SinkAnswer.taken), ("u2", .refused(MadeUpSink.refusal))] {
-            let request = APIRequest(
-                method: "PUT",
-                rawPath: "/v1/images/x/content",
-                rawQuery: nil,
-                headers: [("x-request-id", id)],
-                body: [],
-                caller: .anonymousLoopback
+        func handling(_ id: String, type: String) -> BodyHandling {
+            bench.api.bodyHandling(
+                for: APIRequest(
+                    method: "PUT",
+                    rawPath: "/v1/images/x/content",
+                    rawQuery: nil,
+                    headers: [("x-request-id", id), ("content-type", type)],
+                    body: [],
+                    caller: .anonymousLoopback
+                )
             )
-            let handling = BodyHandling.stream(MadeUpSink(answer), byteLimit: 10)
-                .answered(by: PendingAnswer(to: request, of: bench.api))
-            guard case .stream(let sink, byteLimit: 10) = handling else {
-                Issue.record("The body is not streamed.")
-                return
-            }
-            let bytes: [UInt8] = [1, 2, 3]
-            switch unsafe bytes.withUnsafeBytes({ unsafe sink.take($0) {} }) {
-            case .taken:
-                let response = await withCheckedContinuation { continuation in
-                    sink.finish { continuation.resume(returning: $0) }
-                }
-                #expect(response.status == 201 && response.header("X-Request-Id") == id)
-            case .refused(let response): #expect(response.header("X-Request-Id") == id)
-            case .later: Issue.record("The sink never waits.")
-            }
         }
+        guard case .refuse(let refusal) = handling("u1", type: "text/plain"),
+            case .stream(let sink, _) = handling("u2", type: "application/x-tar")
+        else {
+            Issue.record("The first is refused and the second streamed.")
+            return
+        }
+        // An archive of nothing.
+        let response = await withCheckedContinuation { continuation in
+            sink.finish { continuation.resume(returning: $0) }
+        }
+        #expect([refusal, response].map { $0.header("X-Request-Id") } == ["u1", "u2"])
+        #expect([refusal.status, response.status] == [415, 422])
         #expect(heard.records.map(\.requestID) == ["u1", "u2"])
-        #expect(heard.records.map(\.status) == [201, 507])
+        #expect(heard.records.map(\.status) == [415, 422])
+        #expect(heard.records.map(\.endpoint) == ["uploadImageContent", "uploadImageContent"])
         let counted = try await bench.metrics()["ferry_http_requests_total"]
-        #expect(counted?.value(["endpoint": "none", "status": "507"]) == 1)
+        #expect(counted?.value(["endpoint": "uploadImageContent", "status": "422"]) == 1)
     }
 
-    /// Says the same to every byte.
-    private final class MadeUpSink: RequestBodySink {
-        static let refusal = APIResponse(status: 507, headers: [], body: [])
-        private let answer: SinkAnswer
-
-        init(_ answer: SinkAnswer) { self.answer = answer }
-
-        func take(
-            _ bytes: UnsafeRawBufferPointer,
-            whenReady: @escaping @Sendable () -> Void
-        ) -> SinkAnswer { answer }
-
-        func finish(reply: @escaping @Sendable (APIResponse) -> Void) {
-            reply(APIResponse(status: 201, headers: [], body: []))
-        }
-
-        func abandon() {}
-    }
 
     private final class Heard: Sendable {
         /// Guards what was heard; a leaf.
