@@ -5,14 +5,17 @@ internal import MigrationCore
 struct Call: Sendable {
     let caller: Caller
     private let target: RoutedTarget
-    private let body: [UInt8]
+    let body: [UInt8]
     /// The entity tag of `If-Match`, as it came.
     let ifMatch: String?
+    /// The header `Idempotency-Key`, as it came.
+    let idempotencyKey: String?
 
     init(_ request: APIRequest, _ targets: TargetMemo) throws(Problem) {
         self.target = try targets.target(of: request)
         self.caller = request.caller
         self.ifMatch = request.header("if-match")
+        self.idempotencyKey = request.header("idempotency-key")
         self.body = try Self.acceptedBody(of: request, target.body)
     }
 

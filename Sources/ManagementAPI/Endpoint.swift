@@ -11,6 +11,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case listJobs
     case createJob
     case getJob
+    case deleteJob
     case cancelJob
     case switchOverJob
     case resolveJob
@@ -20,6 +21,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case listImages
     case getImage
     case deleteImage
+    case createCheck
     case getHealth
     case getReadiness
 }
@@ -36,6 +38,8 @@ package struct Route: Sendable {
     package let success: Int
     /// Statuses of refusals that are the endpoint's own, beside those of every request.
     package let refusals: [Int]
+    /// Whether it takes an `Idempotency-Key`; others do nothing twice, or refuse to.
+    package let isKeyed: Bool
 
     /// A method we serve; HEAD is GET for a transport that keeps the body back.
     package enum Method: String, Sendable {
@@ -59,7 +63,8 @@ package struct Route: Sendable {
         query: [String] = [],
         body: Body = .none,
         success: Int = 200,
-        refusals: [Int] = []
+        refusals: [Int] = [],
+        isKeyed: Bool = false
     ) {
         self.method = method
         self.template = PathTemplate(template)
@@ -67,6 +72,7 @@ package struct Route: Sendable {
         self.body = body
         self.success = success
         self.refusals = refusals
+        self.isKeyed = isKeyed
     }
 }
 
@@ -78,7 +84,9 @@ extension Endpoint {
         case .getReadiness: Route(.get, "/readyz", refusals: [503])
         case .listDevices, .getDevice, .probeDevice: deviceRoute
         case .listSessions, .openSession, .getSession, .closeSession: sessionRoute
-        case .listJobs, .createJob, .getJob, .cancelJob, .switchOverJob, .resolveJob,
+        case .createCheck:
+            Route(.post, "/v1/checks", body: .required, refusals: [415, 422])
+        case .listJobs, .createJob, .getJob, .deleteJob, .cancelJob, .switchOverJob, .resolveJob,
             .getJobLimits, .changeJobLimits, .listJournal:
             jobRoute
         case .listImages, .getImage, .deleteImage: imageRoute
@@ -107,7 +115,8 @@ extension Endpoint {
                 "/v1/sessions",
                 body: .required,
                 success: 201,
-                refusals: [409, 415, 422]
+                refusals: [409, 415, 422],
+                isKeyed: true
             )
         case .getSession: Route(.get, "/v1/sessions/{id}", refusals: [404])
         case .closeSession:
@@ -129,10 +138,13 @@ extension Endpoint {
                 "/v1/jobs",
                 body: .required,
                 success: 202,
-                refusals: [409, 415, 422]
+                refusals: [409, 415, 422],
+                isKeyed: true
             )
         case .getJob:
             Route(.get, "/v1/jobs/{id}", query: ["after_generation", "wait"], refusals: [404])
+        case .deleteJob:
+            Route(.delete, "/v1/jobs/{id}", success: 204, refusals: [404, 409])
         case .cancelJob: jobAction("cancel")
         case .switchOverJob: jobAction("switchover")
         case .resolveJob:

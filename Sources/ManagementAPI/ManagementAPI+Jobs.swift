@@ -24,9 +24,17 @@ extension ManagementAPI {
     func createJob(_ call: Call) throws(Problem) -> Outcome {
         let spec = try JobSpec(call.decodedBody(JobRequestDTO.self))
         let requestedBy = call.caller.name
+        let keyed = try call.keyedRequest
         return .blocking { [self] () throws(Problem) in
-            let view = try engine.submit(spec, requestedBy: requestedBy)
-            return try acceptedJob(view, isNew: true)
+            let given = try engine.submit(spec, requestedBy: requestedBy, once: keyed) {
+                view throws(Problem) in
+                RequestAnswer(
+                    status: 202,
+                    location: "/v1/jobs/\(view.job.id.text)",
+                    body: try jobs.response(for: view).body
+                )
+            }
+            return APIResponse(given)
         }
     }
 
@@ -50,14 +58,22 @@ extension ManagementAPI {
     func cancelJob(_ call: Call) throws(Problem) -> Outcome {
         let id: JobID = try call.id(of: "job")
         return .blocking { [self] () throws(Problem) in
-            try acceptedJob(engine.cancel(id), isNew: false)
+            try acceptedJob(engine.cancel(id))
         }
     }
 
     func switchOverJob(_ call: Call) throws(Problem) -> Outcome {
         let id: JobID = try call.id(of: "job")
         return .blocking { [self] () throws(Problem) in
-            try acceptedJob(engine.switchOver(id), isNew: false)
+            try acceptedJob(engine.switchOver(id))
+        }
+    }
+
+    func deleteJob(_ call: Call) throws(Problem) -> Outcome {
+        let id: JobID = try call.id(of: "job")
+        return .blocking { [engine] () throws(Problem) in
+            try engine.deleteJob(id)
+            return .noContent
         }
     }
 
@@ -73,19 +89,15 @@ extension ManagementAPI {
         }
     }
 
-    func acceptedJob(_ view: JobView, isNew: Bool) throws(Problem) -> APIResponse {
-        let location = ("Location", "/v1/jobs/\(view.job.id.text)")
-        return .document(
-            text: try jobs.response(for: view).body,
-            status: 202,
-            headers: isNew ? [location, ("Retry-After", "1")] : []
-        )
+    /// What an action on a job is answered with.
+    func acceptedJob(_ view: JobView) throws(Problem) -> APIResponse {
+        .document(text: try jobs.response(for: view).body, status: 202)
     }
 }
 
 extension Caller {
     /// Who asked, as the job records it.
-    fileprivate var name: String {
+    var name: String {
         switch self {
         case .local(let uid, _): "uid:\(uid)"
         case .anonymousLoopback: "anonymous"

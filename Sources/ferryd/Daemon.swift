@@ -96,6 +96,9 @@ final class Daemon: Sendable {
         var configuration = EngineConfiguration()
         configuration.version = DaemonConfiguration.version
         if let count = settings.workerCount { configuration.workerCount = count }
+        if let days = settings.jobRetentionDays { configuration.jobRetentionDays = days }
+        if let limit = settings.retainedJobLimit { configuration.retainedJobLimit = limit }
+        if let limit = settings.keptAnswerLimit { configuration.keptAnswerLimit = limit }
         let engine = try Engine(
             configuration: configuration,
             backends: [

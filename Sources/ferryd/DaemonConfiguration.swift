@@ -13,6 +13,9 @@ struct DaemonConfiguration {
     let sysfsRoot: String
     let workerCount: Int?
     let bodyByteLimit: Int?
+    let jobRetentionDays: Int?
+    let retainedJobLimit: Int?
+    let keptAnswerLimit: Int?
     /// Whether the service manager holds the files of sessions over the daemon's death.
     let keepsDescriptors: Bool
 
@@ -27,6 +30,12 @@ struct DaemonConfiguration {
         var workers: Int?
         /// Bytes of the longest request body.
         var bodyBytesLimit: Int?
+        /// Days that ended jobs and sessions stay; only those in which a daemon runs count.
+        var jobRetentionDays: Int?
+        /// Most ended jobs that are kept.
+        var jobsRetained: Int?
+        /// Most Idempotency-Keys whose answers are kept.
+        var idempotencyKeysRetained: Int?
         var descriptorStore: Bool?
     }
 
@@ -44,6 +53,13 @@ struct DaemonConfiguration {
         keepsDescriptors = arguments.descriptorStore ?? file.descriptorStore ?? said ?? false
         workerCount = try Self.bounded(file.workers, "workers", 1...200)
         bodyByteLimit = try Self.bounded(file.bodyBytesLimit, "body_bytes_limit", 1024...(64 << 20))
+        jobRetentionDays = try Self.bounded(file.jobRetentionDays, "job_retention_days", 1...36_500)
+        retainedJobLimit = try Self.bounded(file.jobsRetained, "jobs_retained", 1...10_000_000)
+        keptAnswerLimit = try Self.bounded(
+            file.idempotencyKeysRetained,
+            "idempotency_keys_retained",
+            1...10_000_000
+        )
     }
 
     private static func bounded(

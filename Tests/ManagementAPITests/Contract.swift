@@ -22,6 +22,7 @@ struct Contract {
         let id: String
         let queryParameters: [String]
         let pathParameters: [String]
+        let headerParameters: [String]
         let statuses: Set<String>
         let bodySchema: String?
         /// `$ref` of a shared body.
@@ -58,6 +59,7 @@ struct Contract {
             id: operation["operationId"] as? String ?? "",
             queryParameters: names("query"),
             pathParameters: names("path"),
+            headerParameters: names("header"),
             statuses: Set(responses.keys),
             bodySchema: schemaName(ofContentIn: body),
             bodyReference: body["$ref"] as? String,

@@ -27,6 +27,7 @@ struct ContractTests {
         let told = try #require(contract.operations.first { $0.id == endpoint.rawValue })
         #expect(Set(told.queryParameters) == Set(route.query))
         #expect(told.pathParameters == (route.template.hasVariable ? ["id"] : []))
+        #expect(told.headerParameters.contains("Idempotency-Key") == route.isKeyed)
         let statuses = [route.success, 400] + route.refusals
         #expect(told.statuses == Set(statuses.map(String.init) + ["default"]))
         switch route.body {
@@ -133,6 +134,7 @@ struct ContractTests {
             "Job": again(JobDTO.self), "JobRequest": again(JobRequestDTO.self),
             "Image": again(ImageDTO.self), "Problem": again(ProblemDTO.self),
             "Readiness": again(ReadinessDTO.self), "ResolveRequest": again(ResolveRequestDTO.self),
+            "JobCheck": again(JobCheckDTO.self),
             "JobRequestLimits": again(JobRequestLimitsDTO.self),
         ]
         let examples = contract.examples.filter { contract.objectNames.contains($0.schema) }
@@ -159,7 +161,7 @@ struct ContractTests {
     private static let documents: [any (Decodable & Sendable).Type] = [
         HostDTO.self, HealthDTO.self, ReadinessDTO.self, DeviceDTO.self, SessionDTO.self,
         SessionRequestDTO.self, JobDTO.self, JobRequestDTO.self, ResolveRequestDTO.self,
-        JournalLineDTO.self, ImageDTO.self, ProblemDTO.self,
+        JobCheckDTO.self, JournalLineDTO.self, ImageDTO.self, ProblemDTO.self,
     ]
 
     private func again<T: Codable>(_ type: T.Type) -> ([UInt8]) throws -> [UInt8] {

@@ -46,13 +46,15 @@ final class EngineUnderTest: Sendable {
         _ method: String,
         _ path: String,
         _ query: String? = nil,
-        body: String? = nil
+        body: String? = nil,
+        key: String? = nil
     ) async throws -> APIResponse {
         let request = APIRequest(
             method: method,
             rawPath: path,
             rawQuery: query,
-            headers: body == nil ? [] : [("content-type", "application/json")],
+            headers: (body == nil ? [] : [("content-type", "application/json")])
+                + (key.map { [("idempotency-key", $0)] } ?? []),
             body: Array((body ?? "").utf8),
             caller: .local(uid: 1000, pid: 1)
         )
