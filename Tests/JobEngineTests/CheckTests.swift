@@ -14,7 +14,7 @@ struct CheckTests {
             "mlx5:count=4,state=64KiB",
             "qat:count=2,state=64KiB",
             "plain",
-            "virtio:count=2,state=64KiB"
+            "hisi_acc:count=2,state=64KiB"
         )
         let ids = try (0..<10).map { try fixture.id("sim-\($0)") }
         let save = try await fixture.run(JobSpec(work: .save(sources: [ids[0]], after: .run)))
@@ -61,7 +61,8 @@ struct CheckTests {
     func everything() async throws {
         let fixture = try EngineFixture("mlx5:count=3,state=64KiB", "qat:state=64KiB", "plain")
         let ids = try (0..<5).map { try fixture.id("sim-\($0)") }
-        let busy = try fixture.engine.submit(try fixture.migration(.manual), requestedBy: "test").job
+        let busy = try fixture.engine.submit(try fixture.migration(.manual), requestedBy: "test")
+            .job
         let spec = JobSpec(
             id: busy.id,
             work: .migrate(

@@ -128,9 +128,12 @@ struct KeyedRequestTests {
         #expect(try fixture.store.answerCount() == 1)
     }
 
-    @Test("whenever the daemon dies, the request that is sent again is done once", arguments: [
-        true, false,
-    ])
+    @Test(
+        "whenever the daemon dies, the request that is sent again is done once",
+        arguments: [
+            true, false,
+        ]
+    )
     func deaths(isBefore: Bool) async throws {
         for write in 1..<200 {
             let directory = NSTemporaryDirectory() + "ferry-keyed-\(UUID().uuidString)"
