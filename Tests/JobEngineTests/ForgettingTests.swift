@@ -160,6 +160,8 @@ struct ForgettingTests {
         let active = #expect(throws: Problem.self) { try fixture.engine.deleteJob(id) }
         #expect(active?.code == .jobUnsettled)
         #expect(active?.facts.blockingJob == id)
+        // Not before it has begun: a cancel then leaves the target its session.
+        _ = try await fixture.view(of: id) { $0.job.phase == .awaitingSwitchover }
         _ = try fixture.engine.cancel(id)
         _ = try await fixture.end(of: id)
         try fixture.engine.deleteJob(id)

@@ -130,9 +130,7 @@ struct KeyedRequestTests {
 
     @Test(
         "whenever the daemon dies, the request that is sent again is done once",
-        arguments: [
-            true, false,
-        ]
+        arguments: [true, false]
     )
     func deaths(isBefore: Bool) async throws {
         for write in 1..<200 {
