@@ -24,14 +24,18 @@ extension Engine {
     /// when nothing else is found. Blocking.
     package func check(_ spec: JobSpec) -> JobCheck {
         var findings = Findings()
-        let admission = admission
+        var admission = admission
         _ = findings.hold { () throws(Problem) in try checkAccepting() }
         admission.checkShape(of: spec.work, &findings)
         if let id = spec.id {
             _ = findings.hold { () throws(Problem) in try checkUnused(id) }
         }
         if !workers.hasPlace { findings.note(Self.noPlace) }
-        for device in spec.work.devices { findings.note(locks.refusal(of: device)) }
+        for device in spec.work.devices {
+            guard let refusal = locks.refusal(of: device) else { continue }
+            findings.note(refusal)
+            admission.taken.insert(device)
+        }
         if case .restore(let image, _, let isCopyAccepted, _) = spec.work {
             findings.note(catalogue.refusal(of: image, isCopyAccepted: isCopyAccepted))
             checkFiles(of: image, &findings)

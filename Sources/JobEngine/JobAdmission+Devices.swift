@@ -38,7 +38,9 @@ extension JobAdmission {
             findings.note(bar)
             return false
         }
-        guard let state = session.device.lastState, state != .known(.running) else { return true }
+        guard let state = session.device.lastState, state != .known(.running),
+            !taken.contains(device)
+        else { return true }
         var facts = Problem.Facts(device: device)
         facts.session = session.record.id
         facts.reasons = ["The device is in \(state.kernelName)."]

@@ -13,6 +13,10 @@ struct JobAdmission {
     let images: ImageCatalogue
     /// Most devices of a set: each needs a worker.
     let memberLimit: Int
+    /// Devices that somebody else has now: the state they are in is on its way to another.
+    ///
+    /// None for an admission, which has them all to itself.
+    var taken: Set<DeviceID> = []
 
     /// What a job needs to run.
     struct Admitted {

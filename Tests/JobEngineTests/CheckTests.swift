@@ -63,6 +63,8 @@ struct CheckTests {
         let ids = try (0..<5).map { try fixture.id("sim-\($0)") }
         let busy = try fixture.engine.submit(try fixture.migration(.manual), requestedBy: "test")
             .job
+        // In pre-copy, where a source does not begin: that is the other job's affair.
+        _ = try await fixture.view(of: busy.id) { $0.job.phase == .awaitingSwitchover }
         let spec = JobSpec(
             id: busy.id,
             work: .migrate(

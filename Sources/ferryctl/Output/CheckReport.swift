@@ -4,7 +4,7 @@ import APISchema
 enum CheckReport {
     static func text(_ check: JobCheckDTO) -> String {
         var facts = FactList()
-        facts.add("accepted", check.ok ? "yes" : "no, for \(check.problems.count) reasons")
+        facts.add("accepted", check.ok ? "yes" : "no")
         facts.add("state", check.stateBytes.map(bytes))
         facts.add("downtime", check.expectedSetMs.map { "\($0) ms at least, by earlier SETs" })
         for warning in check.warnings { facts.add("warning", warning) }
