@@ -69,6 +69,16 @@ extension APIClient {
         try post("/v1/jobs", request)
     }
 
+    /// What the job would meet; nothing is done.
+    package func checkJob(_ request: JobRequestDTO) throws(ClientProblem) -> JobCheckDTO {
+        try post("/v1/checks", request)
+    }
+
+    /// Forgets a job that has ended, with its journal.
+    package func deleteJob(_ id: String) throws(ClientProblem) {
+        try send("DELETE", path("jobs", id))
+    }
+
     package func cancelJob(_ id: String) throws(ClientProblem) -> JobDTO {
         try post(path("jobs", id) + "/cancel")
     }

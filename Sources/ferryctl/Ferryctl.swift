@@ -11,7 +11,7 @@ struct Ferryctl: ParsableCommand {
               0  ok (with --wait: the job succeeded; cancel --wait: it ended cancelled)
               1  the job failed (with --wait)
               2  the command line is wrong
-              3  the server refused the request (4xx)
+              3  the server refused the request (4xx), or would (--check)
               4  the server cannot be reached
               5  the server failed (5xx), or its answer makes no sense
               6  the job was cancelled (with --wait)

@@ -19,9 +19,12 @@ struct JobOptions: ParsableArguments {
     )
     var labels: [JobLabel] = []
 
+    @Flag(help: "Only tell whether the job would be accepted, and all that is against it.")
+    var check = false
+
     @OptionGroup var waiting: WaitOptions
 
-    /// Starts a job, and stays with it when it is to be waited for.
+    /// Starts a job, and stays with it when it is to be waited for; or only checks it.
     func submit(_ request: JobRequestDTO, _ options: ServerOptions) throws {
         var request = request
         request.id = jobID
@@ -34,9 +37,19 @@ struct JobOptions: ParsableArguments {
             request.labels = Dictionary(labels.map { ($0.name, $0.value) }) { $1 }
         }
         try options.run { [request] client, printer throws(ClientProblem) in
-            try JobFollower(client: client, printer: printer)
+            if check { return printer.tell(try client.checkJob(request)) }
+            return try JobFollower(client: client, printer: printer)
                 .finish(client.createJob(request), wait: waiting.wait)
         }
+    }
+}
+
+extension Printer {
+    /// What a job would meet, and whether that lets it begin.
+    fileprivate func tell(_ check: JobCheckDTO) -> ExitStatus {
+        show(check, CheckReport.text(check))
+        for problem in check.problems { report(problem) }
+        return check.ok ? .success : .refused
     }
 }
 

@@ -4,7 +4,7 @@ internal import ArgumentParser
 struct JobCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "job",
-        abstract: "Show a job, wait for its end, or read its journal."
+        abstract: "Show a job, wait for its end, read its journal, or delete it."
     )
 
     @Argument(help: "The job.")
@@ -12,6 +12,9 @@ struct JobCommand: ParsableCommand {
 
     @Flag(help: "Show the journal: every step, its intent and its outcome.")
     var journal = false
+
+    @Flag(help: "Delete the job and its journal; with --wait after its end.")
+    var delete = false
 
     @OptionGroup var waiting: WaitOptions
     @OptionGroup var options: ServerOptions
@@ -26,6 +29,7 @@ struct JobCommand: ParsableCommand {
             } else {
                 printer.show(job, JobReport.text(job))
             }
+            if delete { try client.deleteJob(id) }
             return waiting.wait ? ExitStatus(endOf: job) : .success
         }
     }
