@@ -42,8 +42,12 @@ final class RequestService: Sendable {
         )
     }
 
-    func didConnect(_ descriptor: Int32) -> ClientConnection {
-        let connection = connections.insert(descriptor, headTimeout: options.headTimeout)
+    func didConnect(_ descriptor: Int32, _ wakeup: Wakeup) -> ClientConnection {
+        let connection = connections.insert(
+            descriptor,
+            wakeup,
+            headTimeout: options.headTimeout
+        )
         door.didConnect()
         return connection
     }
