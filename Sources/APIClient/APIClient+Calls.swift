@@ -4,9 +4,31 @@ package import APISchema
 extension APIClient {
     package func host() throws(ClientProblem) -> HostDTO { try get("/v1/host") }
 
+    /// Whether ferryd takes work, and if not, why.
+    package func readiness() throws(ClientProblem) -> ReadinessDTO {
+        let response = try transport.perform(
+            CurlTransport.Request(
+                method: "GET",
+                target: "/readyz",
+                patience: .whole(seconds: answerSeconds)
+            )
+        )
+        // It says so with 503, and in the same document.
+        return try Self.document(in: response)
+    }
+
+    /// The metrics as Prometheus reads them.
+    package func metrics() throws(ClientProblem) -> String {
+        String(decoding: try send("GET", "/metrics").body, as: UTF8.self)
+    }
+
     // MARK: Devices
 
-    package func devices() throws(ClientProblem) -> [DeviceDTO] { try items("/v1/devices") }
+    package func devices(
+        _ list: ListQuery = ListQuery()
+    ) throws(ClientProblem) -> [DeviceDTO] {
+        try items("/v1/devices", list)
+    }
 
     package func device(_ id: String) throws(ClientProblem) -> DeviceDTO {
         try get(path("devices", id))
@@ -18,7 +40,11 @@ extension APIClient {
 
     // MARK: Sessions
 
-    package func sessions() throws(ClientProblem) -> [SessionDTO] { try items("/v1/sessions") }
+    package func sessions(
+        _ list: ListQuery = ListQuery()
+    ) throws(ClientProblem) -> [SessionDTO] {
+        try items("/v1/sessions", list)
+    }
 
     package func session(_ id: String) throws(ClientProblem) -> SessionDTO {
         try get(path("sessions", id))
@@ -38,9 +64,8 @@ extension APIClient {
 
     // MARK: Jobs
 
-    /// The newest jobs, up to a limit.
-    package func jobs(limit: Int) throws(ClientProblem) -> [JobDTO] {
-        try items("/v1/jobs", limit: limit)
+    package func jobs(_ list: ListQuery = ListQuery()) throws(ClientProblem) -> [JobDTO] {
+        try items("/v1/jobs", list)
     }
 
     package func job(_ id: String) throws(ClientProblem) -> JobDTO { try get(path("jobs", id)) }
@@ -58,8 +83,9 @@ extension APIClient {
         )
     }
 
-    package func createJob(_ request: JobRequestDTO) throws(ClientProblem) -> JobDTO {
-        try post("/v1/jobs", request)
+    /// Forgets a job that has ended, with its journal.
+    package func deleteJob(_ id: String) throws(ClientProblem) {
+        try send("DELETE", path("jobs", id))
     }
 
     package func cancelJob(_ id: String) throws(ClientProblem) -> JobDTO {
@@ -82,7 +108,7 @@ extension APIClient {
         ofJob id: String
     ) throws(ClientProblem) -> (limits: JobLimitsDTO, tag: String) {
         let response = try send("GET", path("jobs", id) + "/limits")
-        return (try Self.document(in: response), response.tag ?? "*")
+        return (try Self.document(in: response), response.head.tag ?? "*")
     }
 
     package func changeLimits(
@@ -99,7 +125,9 @@ extension APIClient {
 
     // MARK: Images
 
-    package func images() throws(ClientProblem) -> [ImageDTO] { try items("/v1/images") }
+    package func images(_ list: ListQuery = ListQuery()) throws(ClientProblem) -> [ImageDTO] {
+        try items("/v1/images", list)
+    }
 
     package func image(_ id: String) throws(ClientProblem) -> ImageDTO {
         try get(path("images", id))
@@ -109,7 +137,7 @@ extension APIClient {
         try send("DELETE", path("images", id))
     }
 
-    private func path(_ collection: String, _ id: String) -> String {
+    func path(_ collection: String, _ id: String) -> String {
         "/v1/\(collection)/\(percentEncoded(id))"
     }
 }

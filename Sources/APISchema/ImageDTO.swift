@@ -5,7 +5,7 @@ package struct ImageDTO: Hashable, Sendable, Codable {
     package let job: String
     package let createdAt: String
     package let members: [ImageMemberDTO]
-    /// Whether the source ran on after the save, so that a restore makes a copy.
+    /// Whether the content may run elsewhere, so that a restore makes a copy.
     package let sourceResumed: Bool
     /// The kernel that gave the state.
     package let kernelRelease: String
@@ -14,6 +14,8 @@ package struct ImageDTO: Hashable, Sendable, Codable {
     /// The version of Ferry that wrote the image.
     package var ferryVersion: String?
     package var save: ImageSaveDTO?
+    /// When this host took it in; absent for one that was saved here.
+    package var uploadedAt: String?
     /// Sum over the members.
     package let sizeBytes: Int64
 
@@ -84,6 +86,44 @@ package struct ImageMemberDTO: Hashable, Sendable, Codable {
     package init(device: String, flags: [String], sizeBytes: Int64, sha256: String) {
         self.device = device
         self.flags = flags
+        self.sizeBytes = sizeBytes
+        self.sha256 = sha256
+    }
+}
+
+/// An image that was read whole and is what was saved.
+package struct ImageVerificationDTO: Hashable, Sendable, Codable {
+    package let image: String
+    package let members: [VerifiedMemberDTO]
+    package let verifiedAt: String
+    package let durationMs: Int64
+    /// Bytes of state that were read.
+    package let sizeBytes: Int64
+
+    package init(
+        image: String,
+        members: [VerifiedMemberDTO],
+        verifiedAt: String,
+        durationMs: Int64,
+        sizeBytes: Int64
+    ) {
+        self.image = image
+        self.members = members
+        self.verifiedAt = verifiedAt
+        self.durationMs = durationMs
+        self.sizeBytes = sizeBytes
+    }
+}
+
+/// The state of one device that was verified.
+package struct VerifiedMemberDTO: Hashable, Sendable, Codable {
+    package let device: String
+    package let sizeBytes: Int64
+    /// In lower case hexadecimal.
+    package let sha256: String
+
+    package init(device: String, sizeBytes: Int64, sha256: String) {
+        self.device = device
         self.sizeBytes = sizeBytes
         self.sha256 = sha256
     }

@@ -26,6 +26,10 @@ package struct ProblemDTO: Hashable, Sendable, Codable {
     /// JSON pointer (RFC 6901) of the field at fault.
     package var pointer: String?
     package var content: String?
+    /// Bytes of an image's archive that are there, when it comes in.
+    package var receivedBytes: Int64?
+    /// Bytes of the whole of it.
+    package var sizeBytes: Int64?
     package var reasons: [String]?
     package var retryAfterS: Int?
     /// The methods the resource has.

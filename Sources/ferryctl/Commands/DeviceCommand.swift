@@ -7,7 +7,7 @@ struct DeviceCommand: ParsableCommand {
         abstract: "Show a device."
     )
 
-    @Argument(help: "The device.")
+    @Argument(help: "The device.", completion: .custom(Suggestions.devices))
     var id: String
 
     @Flag(help: "Open it to ask for its migration support. This may reset an idle device.")

@@ -28,19 +28,34 @@ struct Printer {
         switch problem {
         case .unreachable(let server, let detail):
             stream.write(heading("\(server) cannot be reached") + "  \(printable(detail))\n")
+        case .interrupted(let server, let detail):
+            stream.write(
+                heading("The connection to \(server) broke")
+                    + "  \(printable(detail)) Whether the server did what it was asked for is unknown.\n"
+            )
         case .refused(let problem): report(problem)
         case .notUnderstood(let status, let detail):
             stream.write(
                 heading("The answer makes no sense (status \(status))")
                     + "  \(printable(detail))\n"
             )
+        case .file(let path, let detail):
+            stream.write(heading("\(printable(path)): \(printable(detail))"))
         }
     }
+
+    func report(_ failure: ContextFile.Failure) {
+        Terminal.standardError.write(heading(printable(failure.text)))
+    }
+
+    /// Something a person should know, beside the output.
+    func note(_ text: String) { Terminal.standardError.write("ferryctl: \(printable(text))\n") }
 
     /// Title, detail and every fact of a problem.
     func report(_ problem: ProblemDTO) {
         Terminal.standardError.write(
-            heading(printable(problem.title)) + "  \(printable(problem.detail))\n"
+            heading(printable(problem.title))
+                + "  \(printable(FlagNames.spoken(problem.detail)))\n"
                 + Self.facts(of: problem).text(indent: "  ")
         )
     }
@@ -62,9 +77,10 @@ struct Printer {
         for holder in problem.holders ?? [] {
             facts.add("held by", "pid \(holder.pid) (\(holder.command)), uid \(holder.uid)")
         }
-        facts.add("field", problem.pointer.map { $0.isEmpty ? "the whole body" : $0 })
+        facts.add("field", problem.pointer.map(FlagNames.field))
         facts.add("content", problem.content)
-        for reason in problem.reasons ?? [] { facts.add("reason", reason) }
+        facts.add("received", problem.receivedBytes.map(bytes))
+        for reason in problem.reasons ?? [] { facts.add("reason", FlagNames.spoken(reason)) }
         facts.add("retry after", problem.retryAfterS.map { "\($0) s" })
         return facts
     }
