@@ -16,15 +16,16 @@ struct ContentTransfer {
         let line = ProgressLine()
         defer { line.clear() }
         let content = try client.content(ofImage: id)
-        let file = try DownloadFile(path: path, tag: content.tag) { offset in
+        let file = try DownloadFile(
+            path: path,
+            tag: content.tag,
+            byteCount: content.byteCount
+        ) { offset in
             line.show("\(id)  \(bytes(offset)) of \(bytes(content.byteCount))")
         }
-        if file.offset > content.byteCount { try file.begin(at: 0) }
-        var isFirst = true
         try untilDone({ file.offset }) { () throws(ClientProblem) in
-            // An empty range cannot be asked for.
-            if !isFirst || file.offset > 0, file.offset == content.byteCount { return }
-            isFirst = false
+            // What is there whole cannot be asked for: its range would be empty.
+            guard file.offset < content.byteCount else { return }
             _ = try client.downloadImage(id, from: file.offset, ofContent: content.tag, into: file)
         }
         guard file.offset == content.byteCount else {

@@ -53,6 +53,7 @@ final class DownloadFile: ContentSink {
     /// What the person who asked calls it.
     let path: String
     private let partPath: String?
+    private let byteCount: Int64
     private let file: FileDescriptor
     private let watch: (Int64) -> Void
     /// How much of the content is there.
@@ -60,13 +61,15 @@ final class DownloadFile: ContentSink {
 
     /// Opens the part of a file that an earlier download of the same content left, or a new one.
     ///
-    /// `tag` names the content; `-` is stdout.
+    /// `tag` names the content, which has so many bytes; `-` is stdout.
     init(
         path: String,
         tag: String?,
+        byteCount: Int64,
         watch: @escaping (Int64) -> Void
     ) throws(ClientProblem) {
         self.path = path
+        self.byteCount = byteCount
         self.watch = watch
         do throws(Errno) {
             guard path != "-" else {
@@ -85,7 +88,8 @@ final class DownloadFile: ContentSink {
             guard unsafe fstat(file.raw, &status) == 0 else { throw Errno(number: Glibc.errno) }
             guard status.st_mode & S_IFMT == S_IFREG else { throw .invalid }
             // What cannot be told to be of this content is written anew.
-            offset = tag == nil ? 0 : Int64(status.st_size)
+            let size = Int64(status.st_size)
+            offset = tag == nil || size > byteCount ? 0 : size
             self.file = file
         } catch {
             throw .file(path: path, detail: "cannot be written: \(error.name).")
@@ -106,6 +110,12 @@ final class DownloadFile: ContentSink {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) throws(ClientProblem) {
+        guard bytes.count <= byteCount - offset else {
+            throw .notUnderstood(
+                status: 200,
+                detail: "The content has more than the \(byteCount) bytes it was said to have."
+            )
+        }
         do throws(Errno) {
             try unsafe file.writeAll(bytes)
         } catch {

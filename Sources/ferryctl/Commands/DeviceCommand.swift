@@ -4,7 +4,8 @@ internal import ArgumentParser
 struct DeviceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "device",
-        abstract: "Show a device."
+        abstract: "Show a device, or ask it what it can do.",
+        discussion: "  ferryctl device pci-0000:41:00.3 --probe"
     )
 
     @Argument(help: "The device.", completion: .custom(Suggestions.devices))

@@ -19,6 +19,9 @@ enum FlagNames {
         "joins": "--join", "filter": "--filter", "sort": "--sort", "limit": "--limit",
     ]
 
+    /// Every flag that is told of.
+    static var all: [String] { (Array(flags.values) + Array(pointedFlags.values)).sorted() }
+
     /// A sentence of the server's with the flags a user of ferryctl would give.
     static func spoken(_ text: String) -> String {
         var spoken = ""

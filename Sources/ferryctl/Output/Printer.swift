@@ -5,14 +5,16 @@ internal import JSONCoding
 /// Tells results on stdout, as JSON or for a person, and everything else on stderr.
 struct Printer {
     let isJSON: Bool
+    var output = Terminal.standardOutput
+    var errors = Terminal.standardError
 
     /// A document as JSON, or the text that says the same to a person.
     func show(_ document: some Encodable, _ text: @autoclosure () -> String) {
-        guard isJSON else { return Terminal.standardOutput.write(text()) }
+        guard isJSON else { return output.write(text()) }
         guard let line = try? JSONWriter.encode(document) else {
-            return Terminal.standardError.write("ferryctl: the document cannot be written\n")
+            return errors.write("ferryctl: the document cannot be written\n")
         }
-        Terminal.standardOutput.write(String(decoding: line, as: UTF8.self) + "\n")
+        output.write(String(decoding: line, as: UTF8.self) + "\n")
     }
 
     /// Every item of a list, as one page.
@@ -24,7 +26,7 @@ struct Printer {
     }
 
     func report(_ problem: ClientProblem) {
-        let stream = Terminal.standardError
+        let stream = errors
         switch problem {
         case .unreachable(let server, let detail):
             stream.write(heading("\(server) cannot be reached") + "  \(printable(detail))\n")
@@ -45,15 +47,15 @@ struct Printer {
     }
 
     func report(_ failure: ContextFile.Failure) {
-        Terminal.standardError.write(heading(printable(failure.text)))
+        errors.write(heading(printable(failure.text)))
     }
 
     /// Something a person should know, beside the output.
-    func note(_ text: String) { Terminal.standardError.write("ferryctl: \(printable(text))\n") }
+    func note(_ text: String) { errors.write("ferryctl: \(printable(text))\n") }
 
     /// Title, detail and every fact of a problem.
     func report(_ problem: ProblemDTO) {
-        Terminal.standardError.write(
+        errors.write(
             heading(printable(problem.title))
                 + "  \(printable(FlagNames.spoken(problem.detail)))\n"
                 + Self.facts(of: problem).text(indent: "  ")
@@ -61,7 +63,7 @@ struct Printer {
     }
 
     private func heading(_ text: String) -> String {
-        Terminal.standardError.styled("ferryctl: \(text)", .red) + "\n"
+        errors.styled("ferryctl: \(text)", .red) + "\n"
     }
 
     static func facts(of problem: ProblemDTO) -> FactList {

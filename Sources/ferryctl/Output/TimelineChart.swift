@@ -5,6 +5,11 @@ struct TimelineChart {
         let start: Int64
         let end: Int64
         let ink: Ink
+
+        /// Whether any of it lies between two times; touching one is not enough.
+        func isWithin(_ from: Int64, _ to: Int64) -> Bool {
+            start == end ? from <= start && start <= to : start < to && end > from
+        }
     }
 
     struct Row: Hashable {
@@ -74,7 +79,7 @@ struct TimelineChart {
     func text(width: Int, _ terminal: Terminal) -> String {
         let label = min(Self.labelWidthLimit, rows.map(\.label.count).max() ?? 0)
         let note = rows.map(\.note.count).max() ?? 0
-        let bar = max(Self.leastBarWidth, width - label - note - 5)
+        let bar = max(Self.leastBarWidth, width - label - note - 4)
         let last = duration(microseconds: end - start)
         let gap = String(repeating: " ", count: max(1, bar - 1 - last.count))
         let axis = pad("", label) + "  0" + gap + last + "\n"
@@ -94,7 +99,7 @@ struct TimelineChart {
     /// The bar of a row: every span has a column at least, and what comes later is drawn over.
     private func cells(_ row: Row, _ width: Int, _ terminal: Terminal) -> String {
         var inks: [Ink?] = Array(repeating: nil, count: width)
-        for span in row.spans where span.end >= start && span.start <= end {
+        for span in row.spans where span.isWithin(start, end) {
             let first = min(width - 1, edge(of: span.start, width))
             let past = max(first + 1, edge(of: span.end, width))
             for index in first..<past { inks[index] = span.ink }

@@ -48,7 +48,7 @@ enum TimelineReport {
             start: start,
             end: end,
             rows: rows.filter { row in
-                row.spans.contains { $0.end >= start && $0.start <= end }
+                row.spans.contains { $0.isWithin(start, end) }
             }
         )
     }
