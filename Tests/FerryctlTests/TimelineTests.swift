@@ -102,13 +102,13 @@ struct TimelineTests {
                 The downtime:
 
                                          0            200.000 ms
-                stop_copy               |############            | 100.000 ms
-                start                   |            ############| 100.000 ms
-                a (source)              |++++++..................|
-                  pre_copy -> stop_copy |======                  | 50.000 ms
-                b (target)              |.......................x|
-                  resuming -> stop      |          ==            | 10.000 ms
-                  stop -> running       |                       x| EIO
+                stop_copy               |###########            | 100.000 ms
+                start                   |           ############| 100.000 ms
+                a (source)              |+++++..................|
+                  pre_copy -> stop_copy |=====                  | 50.000 ms
+                b (target)              |......................x|
+                  resuming -> stop      |          =            | 10.000 ms
+                  stop -> running       |                      x| EIO
 
                 # runs   + runs and is copied   . stands   x failed   v neither side runs
 
