@@ -25,9 +25,10 @@ extension APIClient {
     // MARK: Devices
 
     package func devices(
-        _ list: ListQuery = ListQuery()
+        _ choice: ListChoice = ListChoice(),
+        limit: Int = .max
     ) throws(ClientProblem) -> [DeviceDTO] {
-        try items("/v1/devices", list)
+        try items("/v1/devices", choice, limit: limit)
     }
 
     package func device(_ id: String) throws(ClientProblem) -> DeviceDTO {
@@ -41,9 +42,10 @@ extension APIClient {
     // MARK: Sessions
 
     package func sessions(
-        _ list: ListQuery = ListQuery()
+        _ choice: ListChoice = ListChoice(),
+        limit: Int = .max
     ) throws(ClientProblem) -> [SessionDTO] {
-        try items("/v1/sessions", list)
+        try items("/v1/sessions", choice, limit: limit)
     }
 
     package func session(_ id: String) throws(ClientProblem) -> SessionDTO {
@@ -64,8 +66,11 @@ extension APIClient {
 
     // MARK: Jobs
 
-    package func jobs(_ list: ListQuery = ListQuery()) throws(ClientProblem) -> [JobDTO] {
-        try items("/v1/jobs", list)
+    package func jobs(
+        _ choice: ListChoice = ListChoice(),
+        limit: Int = .max
+    ) throws(ClientProblem) -> [JobDTO] {
+        try items("/v1/jobs", choice, limit: limit)
     }
 
     package func job(_ id: String) throws(ClientProblem) -> JobDTO { try get(path("jobs", id)) }
@@ -125,8 +130,11 @@ extension APIClient {
 
     // MARK: Images
 
-    package func images(_ list: ListQuery = ListQuery()) throws(ClientProblem) -> [ImageDTO] {
-        try items("/v1/images", list)
+    package func images(
+        _ choice: ListChoice = ListChoice(),
+        limit: Int = .max
+    ) throws(ClientProblem) -> [ImageDTO] {
+        try items("/v1/images", choice, limit: limit)
     }
 
     package func image(_ id: String) throws(ClientProblem) -> ImageDTO {

@@ -94,16 +94,17 @@ package final class APIClient {
         return pairs.isEmpty ? path : "\(path)?\(pairs.joined(separator: "&"))"
     }
 
-    /// Every item of a list that a query chooses, page by page.
+    /// Every item of a list, page by page.
     func items<Item: Hashable & Sendable & Codable>(
         _ path: String,
-        _ list: ListQuery = ListQuery(),
-        cursorName: String = "cursor"
+        _ choice: ListChoice = ListChoice(),
+        cursorName: String = "cursor",
+        limit: Int = .max
     ) throws(ClientProblem) -> [Item] {
         var items: [Item] = []
         var cursor: String?
         repeat {
-            var query = [("limit", "\(min(1000, list.limit - items.count))")] + list.parameters
+            var query = [("limit", "\(min(1000, limit - items.count))")] + choice.query
             if let cursor { query.append((cursorName, cursor)) }
             let page: PageDTO<Item> = try get(path, query)
             items += page.items
@@ -111,7 +112,7 @@ package final class APIClient {
                 throw .notUnderstood(status: 200, detail: "The list does not come to an end.")
             }
             cursor = page.nextCursor
-        } while cursor != nil && items.count < list.limit
+        } while cursor != nil && items.count < limit
         return items
     }
 

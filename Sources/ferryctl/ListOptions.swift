@@ -26,12 +26,6 @@ struct ListOptions: ParsableArguments {
         if let limit, limit < 1 { throw ValidationError("The limit must be 1 or more.") }
     }
 
-    /// The query, with a limit for when none was given.
-    func query(standardLimit: Int = .max) -> ListQuery {
-        var query = ListQuery()
-        query.filter = filter
-        query.sort = sort
-        query.limit = limit ?? standardLimit
-        return query
-    }
+    /// What is wanted, in words of the client's.
+    var choice: ListChoice { ListChoice(filter: filter, sort: sort) }
 }

@@ -10,29 +10,27 @@ enum Suggestions {
     private static let countLimit = 200
 
     @Sendable static func devices(_ words: [String], _: Int, _: String) -> [String] {
-        ask(words) { client throws(ClientProblem) in try client.devices(few).map(\.id) }
+        ask(words) { client throws(ClientProblem) in try client.devices(limit: countLimit).map(\.id)
+        }
     }
 
     @Sendable static func jobs(_ words: [String], _: Int, _: String) -> [String] {
-        ask(words) { client throws(ClientProblem) in try client.jobs(few).map(\.id) }
+        ask(words) { client throws(ClientProblem) in try client.jobs(limit: countLimit).map(\.id) }
     }
 
     @Sendable static func sessions(_ words: [String], _: Int, _: String) -> [String] {
-        ask(words) { client throws(ClientProblem) in try client.sessions(few).map(\.id) }
+        ask(words) { client throws(ClientProblem) in
+            try client.sessions(limit: countLimit).map(\.id)
+        }
     }
 
     @Sendable static func images(_ words: [String], _: Int, _: String) -> [String] {
-        ask(words) { client throws(ClientProblem) in try client.images(few).map(\.id) }
+        ask(words) { client throws(ClientProblem) in try client.images(limit: countLimit).map(\.id)
+        }
     }
 
     @Sendable static func contexts(_: [String], _: Int, _: String) -> [String] {
         (try? ContextFile.standard().read())?.contexts.map(\.name) ?? []
-    }
-
-    private static var few: ListQuery {
-        var query = ListQuery()
-        query.limit = countLimit
-        return query
     }
 
     private static func ask(

@@ -12,7 +12,7 @@ struct DevicesCommand: ParsableCommand {
 
     func run() throws {
         try options.run { client, printer throws(ClientProblem) in
-            let devices = try client.devices(list.query())
+            let devices = try client.devices(list.choice, limit: list.limit ?? .max)
             printer.show(list: devices, DeviceReport.table(devices))
             return .success
         }

@@ -12,7 +12,7 @@ struct ImagesCommand: ParsableCommand {
 
     func run() throws {
         try options.run { client, printer throws(ClientProblem) in
-            let images = try client.images(list.query())
+            let images = try client.images(list.choice, limit: list.limit ?? .max)
             printer.show(list: images, ImageReport.table(images))
             return .success
         }

@@ -13,7 +13,7 @@ struct JobsCommand: ParsableCommand {
 
     func run() throws {
         try options.run { client, printer throws(ClientProblem) in
-            let jobs = try client.jobs(list.query(standardLimit: 100))
+            let jobs = try client.jobs(list.choice, limit: list.limit ?? 100)
             printer.show(list: jobs, JobReport.table(jobs))
             return .success
         }

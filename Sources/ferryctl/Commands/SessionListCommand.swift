@@ -12,7 +12,7 @@ struct SessionListCommand: ParsableCommand {
 
     func run() throws {
         try options.run { client, printer throws(ClientProblem) in
-            let sessions = try client.sessions(list.query())
+            let sessions = try client.sessions(list.choice, limit: list.limit ?? .max)
             printer.show(list: sessions, SessionReport.table(sessions))
             return .success
         }
