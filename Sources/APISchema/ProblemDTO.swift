@@ -25,6 +25,8 @@ package struct ProblemDTO: Hashable, Sendable, Codable {
     package var holders: [HolderDTO]?
     /// JSON pointer (RFC 6901) of the field at fault.
     package var pointer: String?
+    /// Where in the filter the fault is: from 1, in characters.
+    package var column: Int?
     package var content: String?
     /// Bytes of an image's archive that are there, when it comes in.
     package var receivedBytes: Int64?

@@ -80,6 +80,7 @@ struct Printer {
             facts.add("held by", "pid \(holder.pid) (\(holder.command)), uid \(holder.uid)")
         }
         facts.add("field", problem.pointer.map(FlagNames.field))
+        facts.add("column", problem.column.map(String.init))
         facts.add("content", problem.content)
         facts.add("received", problem.receivedBytes.map(bytes))
         for reason in problem.reasons ?? [] { facts.add("reason", FlagNames.spoken(reason)) }
