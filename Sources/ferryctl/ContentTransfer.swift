@@ -23,7 +23,7 @@ struct ContentTransfer {
         ) { offset in
             line.show("\(id)  \(bytes(offset)) of \(bytes(content.byteCount))")
         }
-        try untilDone({ file.offset }) { () throws(ClientProblem) in
+        try untilDone(file) { () throws(ClientProblem) in
             // What is there whole cannot be asked for: its range would be empty.
             guard file.offset < content.byteCount else { return }
             _ = try client.downloadImage(id, from: file.offset, ofContent: content.tag, into: file)
@@ -49,7 +49,7 @@ struct ContentTransfer {
         total.byteCount = file.byteCount
         var asksFirst = resume
         var image: ImageDTO?
-        try untilDone({ file.offset }) { () throws(ClientProblem) in
+        try untilDone(file) { () throws(ClientProblem) in
             var offset: Int64 = 0
             if asksFirst {
                 switch try client.upload(ofImage: id) {
@@ -72,7 +72,7 @@ struct ContentTransfer {
 
     /// Does work again after each break, as long as it comes on.
     private func untilDone(
-        _ position: () -> Int64,
+        _ file: some Positioned,
         _ work: () throws(ClientProblem) -> Void
     ) throws(ClientProblem) {
         var retries = 0
@@ -88,8 +88,8 @@ struct ContentTransfer {
                     pause(500 << retries)
                     continue
                 }
-                retries = position() > reached ? 1 : retries + 1
-                reached = max(reached, position())
+                retries = file.offset > reached ? 1 : retries + 1
+                reached = max(reached, file.offset)
                 guard retries <= Self.retryLimit else { throw error }
                 printer.note("the connection broke; going on")
                 pause(500 << (retries - 1))

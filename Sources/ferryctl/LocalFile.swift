@@ -3,8 +3,13 @@ internal import Glibc
 internal import MigrationCore
 internal import SystemIO
 
+/// A file of which so many bytes are done.
+protocol Positioned: AnyObject {
+    var offset: Int64 { get }
+}
+
 /// A file that is uploaded, read from an offset on.
-final class UploadFile: BodySource {
+final class UploadFile: BodySource, Positioned {
     let path: String
     let byteCount: Int64
     private let file: FileDescriptor
@@ -49,7 +54,7 @@ final class UploadFile: BodySource {
 }
 
 /// Where a download goes: a file that has its name only when it is whole, or stdout.
-final class DownloadFile: ContentSink {
+final class DownloadFile: ContentSink, Positioned {
     /// What the person who asked calls it.
     let path: String
     private let partPath: String?

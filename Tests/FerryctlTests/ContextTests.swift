@@ -123,8 +123,9 @@ struct ContextTests {
             try ServerChoice(
                 server: server.flatMap { ServerAddress($0) },
                 context: context,
-                environment: { variables[$0] }
-            ) { two }
+                environment: { variables[$0] },
+                contexts: { two }
+            )
         }
         let all = ["FERRY_SERVER": "unix:/env", "FERRY_CONTEXT": "lab"]
         #expect(try choice("unix:/flag", "here", all).server.description == "unix:/flag")
@@ -153,10 +154,11 @@ struct ContextTests {
         let choice = try ServerChoice(
             server: ServerAddress("unix:/flag"),
             context: nil,
-            environment: { _ in nil }
-        ) { () throws(ContextFile.Failure) in
-            throw ContextFile.Failure(text: "broken")
-        }
+            environment: { _ in nil },
+            contexts: { () throws(ContextFile.Failure) in
+                throw ContextFile.Failure(text: "broken")
+            }
+        )
         #expect(choice.reason == "--server")
     }
 

@@ -15,7 +15,9 @@ struct Contexts: Hashable, Sendable, Codable {
 
     subscript(name: String) -> Context? { contexts.first { $0.name == name } }
 
-    /// Adds a server, or gives a name to another one. The first becomes the current one.
+    /// Adds a server, or gives a name to another one.
+    ///
+    /// The first becomes the current one.
     mutating func set(_ context: Context) {
         contexts.removeAll { $0.name == context.name }
         contexts.append(context)

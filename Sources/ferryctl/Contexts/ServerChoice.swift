@@ -3,7 +3,7 @@ internal import APIClient
 /// Which server is meant, and by whose word.
 struct ServerChoice {
     let server: ServerAddress
-    /// `--server`, `FERRY_CONTEXT`, …
+    /// What said so: `FERRY_CONTEXT`.
     let reason: String
     /// The context the server is of.
     var context: String?
