@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-faults test-kernel test-sanitizers bench lint format setup clean
+.PHONY: help build demo test test-faults test-kernel test-sanitizers fuzz bench lint format setup clean
 
 # Where a toolchain often is when it is not on PATH.
 export PATH := $(PATH):/opt/swift/usr/bin:/usr/local/swift/usr/bin:$(HOME)/.local/share/swiftly/bin
@@ -35,6 +35,9 @@ test-sanitizers: setup ## Every test again, under the thread and the address san
 	Tests/Sanitizers/run.sh thread
 	Tests/Sanitizers/run.sh address
 
+fuzz: setup ## Text nobody wrote, for what reads the text of strangers (FUZZ_SECONDS=60 each)
+	Tests/Fuzz/run.sh
+
 bench: setup ## Speed against its bars (BENCH=name,… for some, BENCH_QUICK=1 for 3 minutes)
 	Benchmarks/run
 
@@ -48,4 +51,4 @@ setup: ## Install the Debian packages that are missing
 	@deploy/setup
 
 clean: ## Remove what was built
-	rm -rf .build Benchmarks/.build .build-thread .build-address
+	rm -rf .build Benchmarks/.build .build-thread .build-address .build-fuzz

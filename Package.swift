@@ -164,3 +164,19 @@ let package = Package(
         tests("HTTPServerTests", ["HTTPServer", "ManagementAPI"]),
     ]
 )
+
+// Fuzzing needs every target compiled for it: `make fuzz` says so (Tests/Fuzz).
+if Context.environment["FERRY_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "ferry-fuzz",
+            dependencies: [
+                "APISchema", "JSONCoding", "ManagementAPI", "JobEngine", "StateTransfer",
+                "VFIODevices", "MigrationPorts", "MigrationCore", "SystemIO",
+            ],
+            path: "Tests/Fuzz",
+            exclude: ["run.sh", "README.md", "corpus"],
+            swiftSettings: strict
+        )
+    )
+}

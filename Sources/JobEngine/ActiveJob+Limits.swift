@@ -6,14 +6,14 @@ internal import StateTransfer
 extension ActiveJob {
     /// Gives the job other limits.
     ///
-    /// `revision` is that of the limits the caller knows; nil for whatever they are. Throws
+    /// `revisions` are those of the limits the caller means; nil for whatever they are. Throws
     /// `precondition-failed`, and `job-committed` or `job-finished` when they end no more.
     func changeLimits(
         _ limits: JobSpec.Limits,
-        ifRevision revision: UInt64?
+        ifRevision revisions: [UInt64]?
     ) throws(Problem) {
         try changing([.limitsChanged(limits)]) { job throws(Problem) in
-            if let revision, revision != job.limitsRevision {
+            if let revisions, !revisions.contains(job.limitsRevision) {
                 throw Problem(
                     .preconditionFailed,
                     "The limits of job \(id) have changed: read them again."

@@ -19,6 +19,9 @@ final class DeviceLocks: Sendable {
 
     func holder(of device: DeviceID) -> Holder? { holders.withLock { $0[device] } }
 
+    /// Every device that is held.
+    var all: [DeviceID: Holder] { holders.withLock { $0 } }
+
     /// Takes all of the devices or none of them.
     func acquire(_ devices: [DeviceID], for holder: Holder) throws(Problem) {
         let taken: (DeviceID, Holder)? = holders.withLock { holders in

@@ -60,13 +60,23 @@ extension Engine {
     /// An active or recently finished job from memory; nil when only the store may know it.
     package func recentJob(_ id: JobID) -> JobView? { jobTable.job(id)?.view }
 
-    /// Jobs, newest first; `before` is the last id of the page before.
+    /// The views of one stretch of a walk through active and past jobs that `isWanted` says yes to.
     ///
-    /// Blocking.
-    package func jobs(before: JobID?, limit: Int) throws(Problem) -> [JobView] {
-        try store.jobs(before: before, limit: limit).map { job in
-            recentJob(job.id) ?? Self.view(of: job)
+    /// `end` is where the walk goes on when it had to stop; nil when it came to the end. Blocking.
+    package func jobs(
+        _ walk: JobWalk,
+        where isWanted: (JobView) -> Bool
+    ) throws(Problem) -> (jobs: [(place: JobPlace, view: JobView)], end: JobPlace?) {
+        var walk = walk
+        walk.scanLimit = min(walk.scanLimit, configuration.jobScanLimit)
+        var views: [JobView] = []
+        let stretch = try store.jobs(walk) { job in
+            let view = recentJob(job.id) ?? Self.view(of: job)
+            guard isWanted(view) else { return false }
+            views.append(view)
+            return true
         }
+        return (zip(stretch.jobs, views).map { ($0.place, $1) }, stretch.end)
     }
 
     /// Asks a job to be called off.
@@ -90,15 +100,15 @@ extension Engine {
 
     /// Gives a job that is not committed other limits.
     ///
-    /// `revision` is that of the limits the caller knows. Blocking. Throws `precondition-failed`,
+    /// `revisions` are those of the limits the caller means. Blocking. Throws `precondition-failed`,
     /// `job-committed`, `job-finished`.
     package func changeLimits(
         of id: JobID,
         to limits: JobSpec.Limits,
-        ifRevision revision: UInt64?
+        ifRevision revisions: [UInt64]?
     ) throws(Problem) -> JobView {
         let job = try active(id)
-        try job.changeLimits(limits, ifRevision: revision)
+        try job.changeLimits(limits, ifRevision: revisions)
         deadlines.withLock { $0[id] }?.move(toSeconds: limits.completionTimeoutSeconds)
         return job.view
     }

@@ -158,11 +158,12 @@ package final class Engine: Sendable {
     ///
     /// Blocking.
     package func devices(
-        choosing choose: ([DeviceRecord]) throws(Problem) -> [DeviceRecord]
+        choosing choose: ([DeviceRecord]) throws(Problem) -> ArraySlice<DeviceRecord>
     ) throws(Problem) -> [DeviceView] {
         let chosen = try choose(backends.records)
         let sessions = sessionTable.openByDevice
-        return chosen.map { view($0, sessions[$0.id]) }
+        let holders = locks.all
+        return chosen.map { view($0, sessions[$0.id], holders.isEmpty ? nil : holders[$0.id]) }
     }
 
     /// A device of which memory alone tells everything; nil when only looking can tell.
@@ -194,22 +195,26 @@ package final class Engine: Sendable {
     }
 
     private func view(_ record: DeviceRecord) -> DeviceView {
-        view(record, sessionTable.open(on: record.id))
+        view(record, sessionTable.open(on: record.id), locks.holder(of: record.id))
     }
 
-    private func view(_ record: DeviceRecord, _ session: OpenSession?) -> DeviceView {
+    private func view(
+        _ record: DeviceRecord,
+        _ session: OpenSession?,
+        _ holder: DeviceLocks.Holder?
+    ) -> DeviceView {
         var record = record
         if let support = session?.device.session.support, support != record.support {
             record.support = support
         }
         var lockedBy: JobID?
-        switch locks.holder(of: record.id) {
+        switch holder {
         case .job(let job)?, .indeterminate(let job)?: lockedBy = job
         default: break
         }
         return DeviceView(
             record: record,
-            session: session?.record,
+            shared: session?.shared,
             lockedBy: lockedBy,
             lastState: session?.device.lastState
         )

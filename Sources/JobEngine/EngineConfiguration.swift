@@ -17,6 +17,8 @@ package struct EngineConfiguration: Hashable, Sendable {
     package var abortTryLimit = 20
     /// A program that collects a device must confirm within this time, or the collection is undone.
     package var confirmationSeconds = 30
+    /// Jobs of the store that one request for a list looks at; it goes on from there with the next.
+    package var jobScanLimit = 2000
     package var version = "0.1.0"
 
     package init() {}

@@ -10,15 +10,18 @@ final class OpenSession: Sendable {
     /// Guards what is known of the session, never a call into the device.
     ///
     /// A leaf.
-    private let state: Mutex<SessionRecord>
+    private let state: Mutex<Shared<SessionRecord>>
 
     init(_ record: SessionRecord, _ device: DrivenDevice, facts: DeviceRecord) {
         self.device = device
         self.facts = facts
-        self.state = Mutex(record)
+        self.state = Mutex(Shared(record))
     }
 
-    var record: SessionRecord { state.withLock { $0 } }
+    var record: SessionRecord { shared.value }
+
+    /// The record, for who keeps or compares it.
+    var shared: Shared<SessionRecord> { state.withLock { $0 } }
 
     /// Why a device that was stopped for an image may not run again.
     func stopped(for image: ImageID) -> Problem {
@@ -57,8 +60,10 @@ final class OpenSession: Sendable {
 
     /// Changes the record and returns it for the store.
     func update(_ change: (inout SessionRecord) -> Void) -> SessionRecord {
-        state.withLock { record in
+        state.withLock { state in
+            var record = state.value
             change(&record)
+            state = Shared(record)
             return record
         }
     }

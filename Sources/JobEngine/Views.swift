@@ -70,8 +70,7 @@ package struct StuckArc: Hashable, Sendable {
 /// A device as a reader sees it.
 package struct DeviceView: Hashable, Sendable {
     package let record: DeviceRecord
-    /// The open session, if there is one.
-    package let session: SessionRecord?
+    private let sharedSession: Shared<SessionRecord>?
     /// The job that has the device to itself.
     package let lockedBy: JobID?
     /// The last state Ferry read from the device itself.
@@ -83,11 +82,28 @@ package struct DeviceView: Hashable, Sendable {
         lockedBy: JobID?,
         lastState: ReportedState?
     ) {
+        self.init(
+            record: record,
+            shared: session.map(Shared.init),
+            lockedBy: lockedBy,
+            lastState: lastState
+        )
+    }
+
+    init(
+        record: DeviceRecord,
+        shared: Shared<SessionRecord>?,
+        lockedBy: JobID?,
+        lastState: ReportedState?
+    ) {
         self.record = record
-        self.session = session
+        self.sharedSession = shared
         self.lockedBy = lockedBy
         self.lastState = lastState
     }
+
+    /// The open session, if there is one.
+    package var session: SessionRecord? { sharedSession?.value }
 }
 
 /// The host and the daemon on it.

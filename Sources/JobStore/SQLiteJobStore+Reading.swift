@@ -8,11 +8,14 @@ extension SQLiteJobStore {
         let ordinal: Int64
         let name: String
         let body: String?
+        /// False in a row that a walk passes by; its body was not read.
+        let isWanted: Bool
 
         init(_ row: Row) {
             ordinal = Int64.fromDatabaseValue(row["ordinal"]) ?? 0
             name = String.fromDatabaseValue(row["name"]) ?? "?"
             body = String.fromDatabaseValue(row["body"])
+            isWanted = row.hasColumn("wanted") ? row["wanted"] == true : true
         }
     }
 
@@ -31,28 +34,63 @@ extension SQLiteJobStore {
         }
     }
 
-    /// Jobs, newest first.
-    ///
-    /// Throws `not-found` when there is no job `before`.
-    package func jobs(before: JobID?, limit: Int) throws(Problem) -> [Job] {
-        var end = Int64.max
-        if let before { end = try ordinal(of: before) }
-        var jobs: [Job] = []
-        // A damaged record must not make a page look like the last one, so more are fetched.
-        while jobs.count < limit {
-            let wanted = limit - jobs.count
-            let rows = try rows(
-                """
-                SELECT ordinal, id AS name, body FROM job
-                WHERE ordinal < ? ORDER BY ordinal DESC LIMIT ?
-                """,
-                [end, wanted]
-            )
-            jobs += readable(Job.self, rows) { "job \($0.name)" }
-            guard let last = rows.last, rows.count == wanted else { break }
-            end = last.ordinal
+    package func jobs(
+        _ walk: JobWalk,
+        where isWanted: (Job) -> Bool = { _ in true }
+    ) throws(Problem) -> JobStretch {
+        var stretch = JobStretch()
+        var place = walk.from
+        var left = walk.scanLimit
+        var batch = min(walk.limit, left)
+        while batch > 0 {
+            let rows = try rows(of: walk, from: place, limit: batch)
+            for row in rows {
+                place = row.ordinal
+                guard row.isWanted, let job = readable(row), isWanted(job) else { continue }
+                stretch.jobs.append((row.ordinal, job))
+                guard stretch.jobs.count < walk.limit else {
+                    stretch.end = place
+                    return stretch
+                }
+            }
+            guard rows.count == batch else { return stretch }
+            left -= rows.count
+            batch = min(Self.batchLimit, left)
         }
-        return jobs
+        stretch.end = place
+        return stretch
+    }
+
+    /// Jobs read at once when the first ones were not enough.
+    private static let batchLimit = 128
+
+    /// The next jobs of a walk; those it passes by are there without their bodies.
+    private func rows(
+        of walk: JobWalk,
+        from place: JobPlace?,
+        limit: Int
+    ) throws(Problem) -> [StoredRow] {
+        let (comparison, direction, start) =
+            switch walk.order {
+            case .newestFirst: ("<", "DESC", JobPlace.max)
+            case .oldestFirst: (">", "ASC", JobPlace.min)
+            }
+        return try rows(
+            """
+            SELECT ordinal, name, wanted, CASE WHEN wanted THEN body END AS body FROM (
+                SELECT ordinal, id AS name, body,
+                    (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR state = ?2 OR finished = 0)
+                        AS wanted
+                FROM job
+            )
+            WHERE ordinal \(comparison) ?3 ORDER BY ordinal \(direction) LIMIT ?4
+            """,
+            [walk.kind, walk.state, place ?? start, limit]
+        )
+    }
+
+    private func readable(_ row: StoredRow) -> Job? {
+        readable(Job.self, [row]) { "job \($0.name)" }.first
     }
 
     package func unfinishedJobs() throws(Problem) -> [Job] {
@@ -162,14 +200,6 @@ extension SQLiteJobStore {
         )
         return readableRows(Event.self, rows) { "event \($0.ordinal)" }
             .map { (sequence: $0, event: $1) }
-    }
-
-    private func ordinal(of id: JobID) throws(Problem) -> Int64 {
-        let rows = try rows("SELECT ordinal, id AS name, body FROM job WHERE id = ?", [id.text])
-        guard let row = rows.first else {
-            throw Problem(.notFound, "There is no job \(id) to list from.")
-        }
-        return row.ordinal
     }
 
     private func rows(

@@ -16,12 +16,23 @@ extension APIResponse {
     static func document(
         text: [UInt8],
         status: Int = 200,
-        headers: [(name: String, value: String)] = [],
+        headers: [(name: String, value: String)] = []
+    ) -> Self {
+        Self(status: status, headers: contentHeaders("application/json") + headers, body: text)
+    }
+
+    /// A document with the tag by which a reader who has it need not be sent it again.
+    static func tagged(
+        _ text: [UInt8],
+        _ tag: EntityTag? = nil,
         form: AnswerForm? = nil
     ) -> Self {
-        Self(
-            status: status,
-            headers: contentHeaders("application/json") + headers,
+        let tag = tag ?? EntityTag(of: text)
+        // States change by the millisecond: it may be kept, but not used before we were asked.
+        let headers = contentHeaders("application/json", cache: "no-cache")
+        return Self(
+            status: 200,
+            headers: headers + [("ETag", "\(tag)")],
             body: text,
             form: form
         )
@@ -29,15 +40,38 @@ extension APIResponse {
 
     /// One page of a list; `next_cursor` is null on the last one.
     static func page(of items: [some Encodable], nextCursor: String?) throws(Problem) -> Self {
-        var texts: [[UInt8]] = []
-        texts.reserveCapacity(items.count)
-        for item in items { texts.append(try text(of: item)) }
-        return .page(of: texts, nextCursor: nextCursor)
+        .page(
+            of: try items.map { item throws(Problem) in try text(of: item) },
+            nextCursor: nextCursor
+        )
     }
 
     /// One page of a list whose items are texts already.
     static func page(of texts: [[UInt8]], nextCursor: String?) -> Self {
-        .document(text: JSONWriter.list(items: texts, nextCursor: nextCursor))
+        .tagged(JSONWriter.list(items: texts, nextCursor: nextCursor))
+    }
+
+    /// One page of a list of whole documents.
+    static func page(of documents: [KeptDocument], nextCursor: String?) -> Self {
+        let digest = TextDigest(of: documents.map(\.digest), nextCursor: nextCursor)
+        return .tagged(
+            JSONWriter.list(items: documents.map(\.text), nextCursor: nextCursor),
+            EntityTag(digest)
+        )
+    }
+
+    /// What a reader who has this very document is told: the transport keeps the body back, and
+    /// says its length as it must (RFC 9110, 8.6).
+    func unlessKnown(to reader: EntityTagList) -> Self {
+        guard status == 200, let tag, reader.names(tag) else { return self }
+        return Self(status: 304, headers: headers, body: body, form: form)
+    }
+
+    private var tag: EntityTag? {
+        guard let text = headers.first(where: { $0.name == "ETag" })?.value,
+            case .tags(let tags)? = EntityTagList(text)
+        else { return nil }
+        return tags.first
     }
 
     /// Success without a document.
@@ -76,8 +110,10 @@ extension APIResponse {
         }
     }
 
-    private static func contentHeaders(_ type: String) -> [(name: String, value: String)] {
-        // States change by the millisecond: nobody may answer for us.
-        [("Content-Type", type), ("Cache-Control", "no-store")]
+    private static func contentHeaders(
+        _ type: String,
+        cache: String = "no-store"
+    ) -> [(name: String, value: String)] {
+        [("Content-Type", type), ("Cache-Control", cache)]
     }
 }

@@ -6,13 +6,17 @@ struct Call: Sendable {
     let caller: Caller
     private let target: RoutedTarget
     private let body: [UInt8]
-    /// The entity tag of `If-Match`, as it came.
-    let ifMatch: String?
+    /// The states that a change may be of.
+    let ifMatch: EntityTagList?
+    /// The states of what is read that the client has already.
+    let ifNoneMatch: EntityTagList?
 
     init(_ request: APIRequest, _ targets: TargetMemo) throws(Problem) {
         self.target = try targets.target(of: request)
         self.caller = request.caller
-        self.ifMatch = request.header("if-match")
+        self.ifMatch = try request.tags(in: "if-match")
+        self.ifNoneMatch =
+            target.isConditional ? try request.tags(in: "if-none-match") : nil
         self.body = try Self.acceptedBody(of: request, target.body)
     }
 

@@ -10,7 +10,7 @@ extension DeviceDTO {
             backend: record.backend.rawValue,
             bus: record.bus.rawValue,
             address: record.address,
-            migration: MigrationSupportDTO(record, hasSession: view.session != nil)
+            migration: MigrationSupportDTO(view)
         )
         driver = record.driver
         iommuGroup = record.iommuGroup
@@ -21,7 +21,7 @@ extension DeviceDTO {
         numaNode = record.numaNode
         parent = record.parent
         mdevType = record.mdevType
-        vfioState = (view.lastState ?? record.debugState)?.apiName
+        vfioState = view.vfioStateName
         session = view.session?.id.text
         content = view.session?.content.rawValue
         lockedBy = view.lockedBy?.text
@@ -30,23 +30,29 @@ extension DeviceDTO {
 }
 
 extension MigrationSupportDTO {
-    init(_ record: DeviceRecord, hasSession: Bool) {
+    init(_ view: DeviceView) {
+        let support = view.record.support
         self.init(
-            kind: record.support.kind,
-            flags: record.support.flags?.names ?? [],
-            source: Self.source(of: record, hasSession: hasSession)
+            kind: support.kind,
+            flags: support.flags?.names ?? [],
+            source: view.migrationSource
         )
     }
+}
 
-    private static func source(of record: DeviceRecord, hasSession: Bool) -> String? {
+extension DeviceView {
+    /// How Ferry knows what the device can do; nil when it does not.
+    var migrationSource: String? {
         if record.backend == .simulated { return "simulation" }
         return switch record.support {
         case .unknown: nil
         case .recreate: "driver"
-        case .stateStream: hasSession ? "session" : "probe"
-        case .none: hasSession ? "session" : "driver"
+        case .stateStream: session != nil ? "session" : "probe"
+        case .none: session != nil ? "session" : "driver"
         }
     }
+
+    var vfioStateName: String? { (lastState ?? record.debugState)?.apiName }
 }
 
 extension SimulationDTO {

@@ -1,6 +1,20 @@
 internal import MigrationCore
 internal import Synchronization
 
+/// A document that was rendered once and is given to everybody who asks for it.
+final class KeptDocument: Sendable {
+    /// The answer that shows it alone.
+    let response: APIResponse
+    let text: [UInt8]
+    let digest: TextDigest
+
+    init(_ text: [UInt8]) {
+        self.text = text
+        self.digest = TextDigest(of: text)
+        self.response = .tagged(text, EntityTag(digest), form: AnswerForm())
+    }
+}
+
 /// The documents of one kind of resource that were asked for last.
 ///
 /// Each is kept with the very value it was rendered from, and given again for an equal value only:
@@ -9,11 +23,11 @@ internal import Synchronization
 final class DocumentCache<Value: Equatable & Sendable>: Sendable {
     private final class Entry: Sendable {
         let value: Value
-        let response: APIResponse
+        let document: KeptDocument
 
-        init(_ value: Value, _ response: APIResponse) {
+        init(_ value: Value, _ document: KeptDocument) {
             self.value = value
-            self.response = response
+            self.document = document
         }
     }
 
@@ -48,37 +62,46 @@ final class DocumentCache<Value: Equatable & Sendable>: Sendable {
         self.render = { value throws(Problem) in try APIResponse.text(of: document(value)) }
     }
 
-    /// The answer that shows a value.
-    func response(for value: Value) throws(Problem) -> APIResponse {
+    /// The answer that shows a value, or a part of it.
+    func response(
+        for value: Value,
+        _ selection: FieldSelection? = nil
+    ) throws(Problem) -> APIResponse {
+        let document = try document(for: value)
+        return selection.map { .tagged($0.part(of: document.text)) } ?? document.response
+    }
+
+    /// The document of a value.
+    func document(for value: Value) throws(Problem) -> KeptDocument {
         let id = id(value)
         return try current(state.withLock { $0.entries[id] }, value)
     }
 
     /// The documents of several values, in their order.
-    func texts(for values: ArraySlice<Value>) throws(Problem) -> [[UInt8]] {
+    func documents(for values: ArraySlice<Value>) throws(Problem) -> [KeptDocument] {
         let known = state.withLock { state in values.map { state.entries[id($0)] } }
-        var texts: [[UInt8]] = []
-        texts.reserveCapacity(known.count)
+        var documents: [KeptDocument] = []
+        documents.reserveCapacity(known.count)
         for (index, known) in zip(values.indices, known) {
-            texts.append(try current(known, values[index]).body)
+            documents.append(try current(known, values[index]))
         }
-        return texts
+        return documents
     }
 
-    private func current(_ known: Entry?, _ value: Value) throws(Problem) -> APIResponse {
-        if let known, known.value == value { return known.response }
-        let response = APIResponse.document(text: try render(value), form: AnswerForm())
-        keep(Entry(value, response), as: id(value))
-        return response
+    private func current(_ known: Entry?, _ value: Value) throws(Problem) -> KeptDocument {
+        if let known, known.value == value { return known.document }
+        let document = KeptDocument(try render(value))
+        keep(Entry(value, document), as: id(value))
+        return document
     }
 
     private func keep(_ entry: Entry, as id: String) {
-        let byteCount = entry.response.body.count
+        let byteCount = entry.document.text.count
         guard byteCount <= byteLimit else { return }
         // Returned, so that what falls out is let go after the lock.
         _ = state.withLock { state in
             let old = state.entries.removeValue(forKey: id)
-            state.byteCount -= old?.response.body.count ?? 0
+            state.byteCount -= old?.document.text.count ?? 0
             var dropped: [String: Entry] = [:]
             if state.entries.count >= countLimit || state.byteCount + byteCount > byteLimit {
                 swap(&dropped, &state.entries)

@@ -36,6 +36,8 @@ package struct Route: Sendable {
     package let success: Int
     /// Statuses of refusals that are the endpoint's own, beside those of every request.
     package let refusals: [Int]
+    /// Whether success has an `ETag`, and 304 is the answer to a reader who has that state.
+    package let isConditional: Bool
 
     /// A method we serve; HEAD is GET for a transport that keeps the body back.
     package enum Method: String, Sendable {
@@ -59,7 +61,8 @@ package struct Route: Sendable {
         query: [String] = [],
         body: Body = .none,
         success: Int = 200,
-        refusals: [Int] = []
+        refusals: [Int] = [],
+        isConditional: Bool = false
     ) {
         self.method = method
         self.template = PathTemplate(template)
@@ -67,13 +70,23 @@ package struct Route: Sendable {
         self.body = body
         self.success = success
         self.refusals = refusals
+        self.isConditional = isConditional
+    }
+
+    /// A GET of something that has a state.
+    fileprivate static func reading(
+        _ template: String,
+        query: [String] = [],
+        refusals: [Int] = []
+    ) -> Self {
+        Self(.get, template, query: query, refusals: refusals, isConditional: true)
     }
 }
 
 extension Endpoint {
     package var route: Route {
         switch self {
-        case .getHost: Route(.get, "/v1/host")
+        case .getHost: .reading("/v1/host")
         case .getHealth: Route(.get, "/healthz")
         case .getReadiness: Route(.get, "/readyz", refusals: [503])
         case .listDevices, .getDevice, .probeDevice: deviceRoute
@@ -87,7 +100,7 @@ extension Endpoint {
 
     private var deviceRoute: Route {
         switch self {
-        case .getDevice: Route(.get, "/v1/devices/{id}", refusals: [404])
+        case .getDevice: .reading("/v1/devices/{id}", query: ["fields"], refusals: [404])
         case .probeDevice:
             Route(
                 .post,
@@ -95,7 +108,7 @@ extension Endpoint {
                 body: .empty,
                 refusals: [404, 409, 415, 422]
             )
-        default: Route(.get, "/v1/devices", query: Page.parameters)
+        default: .reading("/v1/devices", query: ListParameters.names)
         }
     }
 
@@ -109,7 +122,7 @@ extension Endpoint {
                 success: 201,
                 refusals: [409, 415, 422]
             )
-        case .getSession: Route(.get, "/v1/sessions/{id}", refusals: [404])
+        case .getSession: .reading("/v1/sessions/{id}", query: ["fields"], refusals: [404])
         case .closeSession:
             Route(
                 .delete,
@@ -117,7 +130,7 @@ extension Endpoint {
                 query: ["discard_content"],
                 refusals: [404, 409]
             )
-        default: Route(.get, "/v1/sessions", query: Page.parameters)
+        default: .reading("/v1/sessions", query: ListParameters.names)
         }
     }
 
@@ -132,7 +145,11 @@ extension Endpoint {
                 refusals: [409, 415, 422]
             )
         case .getJob:
-            Route(.get, "/v1/jobs/{id}", query: ["after_generation", "wait"], refusals: [404])
+            .reading(
+                "/v1/jobs/{id}",
+                query: ["after_generation", "wait", "fields"],
+                refusals: [404]
+            )
         case .cancelJob: jobAction("cancel")
         case .switchOverJob: jobAction("switchover")
         case .resolveJob:
@@ -143,7 +160,7 @@ extension Endpoint {
                 success: 202,
                 refusals: [404, 409, 415, 422]
             )
-        case .getJobLimits: Route(.get, "/v1/jobs/{id}/limits", refusals: [404])
+        case .getJobLimits: .reading("/v1/jobs/{id}/limits", refusals: [404])
         case .changeJobLimits:
             Route(
                 .put,
@@ -152,8 +169,8 @@ extension Endpoint {
                 refusals: [404, 409, 412, 415, 422, 428]
             )
         case .listJournal:
-            Route(.get, "/v1/jobs/{id}/journal", query: ["after", "limit"], refusals: [404])
-        default: Route(.get, "/v1/jobs", query: Page.parameters)
+            .reading("/v1/jobs/{id}/journal", query: ["after", "limit"], refusals: [404])
+        default: .reading("/v1/jobs", query: ListParameters.names)
         }
     }
 
@@ -169,10 +186,10 @@ extension Endpoint {
 
     private var imageRoute: Route {
         switch self {
-        case .getImage: Route(.get, "/v1/images/{id}", refusals: [404])
+        case .getImage: .reading("/v1/images/{id}", query: ["fields"], refusals: [404])
         case .deleteImage:
             Route(.delete, "/v1/images/{id}", success: 204, refusals: [404, 409])
-        default: Route(.get, "/v1/images", query: Page.parameters)
+        default: .reading("/v1/images", query: ListParameters.names)
         }
     }
 }

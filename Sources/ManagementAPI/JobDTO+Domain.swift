@@ -20,7 +20,7 @@ extension JobDTO {
         phase = job.phase?.rawValue
         devices = job.devices.map(JobDeviceDTO.init)
         image = job.image?.text
-        if case .save(_, let after) = job.spec.work { self.after = after.rawValue }
+        after = job.after?.rawValue
         progress = JobProgressDTO(view)
         phaseTimes = job.phaseTimes.map(PhaseTimeDTO.init)
         stuckIn = view.stuckIn.map(StuckArcDTO.init)
@@ -101,6 +101,12 @@ extension JobProgressDTO {
 }
 
 extension Job {
+    /// What the source of a save does when the image is sealed.
+    var after: JobSpec.AfterSave? {
+        guard case .save(_, let after) = spec.work else { return nil }
+        return after
+    }
+
     /// The side whose bytes are the transfer's: both sides of a migrate see the same ones.
     fileprivate var countedSide: Side { spec.work.hasSource ? .source : .target }
 }

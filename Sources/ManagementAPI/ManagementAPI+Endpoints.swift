@@ -5,7 +5,7 @@ internal import MigrationCore
 extension ManagementAPI {
     func outcome(of call: Call) throws(Problem) -> Outcome {
         switch call.endpoint {
-        case .getHost: .ready(try .document(HostDTO(engine.host())))
+        case .getHost: .ready(.tagged(try APIResponse.text(of: HostDTO(engine.host()))))
         case .getHealth: .ready(try .document(HealthDTO()))
         case .getReadiness:
             .blocking { [engine] () throws(Problem) in

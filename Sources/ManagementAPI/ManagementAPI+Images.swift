@@ -3,13 +3,13 @@ internal import MigrationCore
 
 extension ManagementAPI {
     func listImages(_ call: Call) throws(Problem) -> Outcome {
-        let page = try Page(of: "images", call.query)
-        let shown = try page.cut(engine.images()) { $0.id.text }
-        return .ready(try page.response(shown, images))
+        let query = try ListQuery(ImageFields.table, call.query)
+        return .ready(try query.response(query.page(of: engine.images()), images))
     }
 
     func getImage(_ call: Call) throws(Problem) -> Outcome {
-        .ready(try images.response(for: engine.image(call.id(of: "image"))))
+        let selection = try FieldSelection(call.query, ImageFields.table)
+        return .ready(try images.response(for: engine.image(call.id(of: "image")), selection))
     }
 
     func deleteImage(_ call: Call) throws(Problem) -> Outcome {

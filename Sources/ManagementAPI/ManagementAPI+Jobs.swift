@@ -7,17 +7,27 @@ extension ManagementAPI {
     static let waits = 0...60
 
     func listJobs(_ call: Call) throws(Problem) -> Outcome {
-        let page = try Page(of: "jobs", call.query)
-        let last: JobID? = try page.lastID()
-        return .blocking { [self] () throws(Problem) in
-            let shown: [JobView]
-            do throws(Problem) {
-                shown = try engine.jobs(before: last, limit: page.limit + 1)
-            } catch {
-                // A list is always there: what is missing is the job the cursor goes on from.
-                throw error.code == .notFound ? Page.staleCursor : error
+        let query = try ListQuery(JobFields.table, call.query)
+        // One more than the page has, to tell whether there is another.
+        var walk = JobWalk(limit: query.limit + 1)
+        walk.order = query.order.isDescending ? .newestFirst : .oldestFirst
+        walk.kind = query.filter?.expression.required("kind")
+        walk.state = query.filter?.expression.required("state")
+        if let position = query.position {
+            guard position.count == 1, case .number(let place)? = position[0] else {
+                throw ListParameters.foreignCursor
             }
-            return try page.response(shown, jobs)
+            walk.from = place
+        }
+        return .blocking { [self, walk] () throws(Problem) in
+            let stretch = try engine.jobs(walk) { query.filter?.matches($0) ?? true }
+            let shown = stretch.jobs.prefix(query.limit)
+            let end = stretch.jobs.count > query.limit ? shown.last?.place : stretch.end
+            let page = ListPage(
+                items: shown.map(\.view)[...],
+                nextCursor: end.map { query.cursor(behind: [.number($0)]) }
+            )
+            return try query.response(page, jobs)
         }
     }
 
@@ -37,14 +47,17 @@ extension ManagementAPI {
         if generation == nil, seconds > 0 {
             throw Problem(.badRequest, "The parameter wait needs after_generation.")
         }
+        let selection = try FieldSelection(call.query, JobFields.table)
         guard let view = engine.recentJob(id) else {
             // Only the store may know it, so nothing changes it any more.
-            return .blocking { [self] () throws(Problem) in try jobs.response(for: engine.job(id)) }
+            return .blocking { [self] () throws(Problem) in
+                try jobs.response(for: engine.job(id), selection)
+            }
         }
         if let generation, seconds > 0, view.job.generation <= generation {
-            return .whenChanged(id, after: generation, seconds: seconds)
+            return .whenChanged(id, after: generation, seconds: seconds, selection)
         }
-        return .ready(try jobs.response(for: view))
+        return .ready(try jobs.response(for: view, selection))
     }
 
     func cancelJob(_ call: Call) throws(Problem) -> Outcome {
@@ -64,7 +77,7 @@ extension ManagementAPI {
     func listJournal(_ call: Call) throws(Problem) -> Outcome {
         let id: JobID = try call.id(of: "job")
         let after = try call.query.number("after", in: 0...Int64.max) ?? 0
-        let limit = try call.query.number("limit", in: Page.limits) ?? Page.defaultLimit
+        let limit = try ListParameters.limit(call.query)
         return .blocking { [engine] () throws(Problem) in
             let lines = try engine.journal(of: id, after: after, limit: limit + 1)
             let shown = lines.prefix(limit)
@@ -76,7 +89,7 @@ extension ManagementAPI {
     func acceptedJob(_ view: JobView, isNew: Bool) throws(Problem) -> APIResponse {
         let location = ("Location", "/v1/jobs/\(view.job.id.text)")
         return .document(
-            text: try jobs.response(for: view).body,
+            text: try jobs.document(for: view).text,
             status: 202,
             headers: isNew ? [location, ("Retry-After", "1")] : []
         )

@@ -13,7 +13,7 @@ extension ManagementAPI {
         let id: JobID = try call.id(of: "job")
         let request = try call.decodedBody(JobRequestLimitsDTO.self)
         let limits = try JobSpec.Limits(request, at: "")
-        guard let tag = call.ifMatch else {
+        guard let tags = call.ifMatch else {
             throw Problem(
                 .preconditionRequired,
                 "Say by If-Match which limits are to be changed: the ETag of GET, or *."
@@ -22,9 +22,8 @@ extension ManagementAPI {
         return .blocking { [engine] () throws(Problem) in
             let kind = try engine.job(id).job.spec.work.kind
             try JobSpec.refuseForeignFields(of: request, for: kind, at: "")
-            let revision = try LimitsTag.revision(tag, of: id)
             return try Self.limits(
-                of: engine.changeLimits(of: id, to: limits, ifRevision: revision)
+                of: engine.changeLimits(of: id, to: limits, ifRevision: tags.revisions)
             )
         }
     }
@@ -49,31 +48,34 @@ extension ManagementAPI {
     }
 
     private static func limits(of view: JobView) throws(Problem) -> APIResponse {
-        try .document(
-            JobLimitsDTO(view.job.limits),
-            headers: [("ETag", LimitsTag.text(view.job.limitsRevision))]
+        .tagged(
+            try APIResponse.text(of: JobLimitsDTO(view.job.limits)),
+            EntityTag(limitsRevision: view.job.limitsRevision)
         )
     }
 }
 
-/// The entity tag of a job's limits.
-private enum LimitsTag {
-    static func text(_ revision: UInt64) -> String { "\"limits-\(revision)\"" }
+/// The entity tag of a job's limits is their revision.
+extension EntityTag {
+    fileprivate init(limitsRevision revision: UInt64) {
+        self.init(opaque: "\(Self.limitsPrefix)\(revision)")
+    }
 
-    /// The revision a tag stands for; nil for any.
-    ///
-    /// One that was never given out matches nothing.
-    static func revision(_ tag: String, of job: JobID) throws(Problem) -> UInt64? {
-        if tag == "*" { return nil }
-        let prefix = "\"limits-"
-        guard tag.hasPrefix(prefix), tag.hasSuffix("\""),
-            let revision = UInt64(tag.dropFirst(prefix.count).dropLast())
-        else {
-            throw Problem(
-                .preconditionFailed,
-                "The If-Match is no ETag of the limits of job \(job): read them again."
-            )
+    private static let limitsPrefix = "limits-"
+
+    /// Nil for a tag that limits never had, and for a weak one: `If-Match` compares strongly.
+    fileprivate var limitsRevision: UInt64? {
+        guard !isWeak, opaque.hasPrefix(Self.limitsPrefix) else { return nil }
+        return UInt64(opaque.dropFirst(Self.limitsPrefix.count))
+    }
+}
+
+extension EntityTagList {
+    /// The revisions of limits that may be changed; nil for any.
+    fileprivate var revisions: [UInt64]? {
+        switch self {
+        case .any: nil
+        case .tags(let tags): tags.compactMap(\.limitsRevision)
         }
-        return revision
     }
 }

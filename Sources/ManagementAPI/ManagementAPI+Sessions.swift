@@ -4,9 +4,8 @@ internal import MigrationCore
 
 extension ManagementAPI {
     func listSessions(_ call: Call) throws(Problem) -> Outcome {
-        let page = try Page(of: "sessions", call.query)
-        let shown = try page.cut(engine.sessions()) { $0.id.text }
-        return .ready(try page.response(shown, sessions))
+        let query = try ListQuery(SessionFields.table, call.query)
+        return .ready(try query.response(query.page(of: engine.sessions()), sessions))
     }
 
     func openSession(_ call: Call) throws(Problem) -> Outcome {
@@ -26,16 +25,17 @@ extension ManagementAPI {
     }
 
     func getSession(_ call: Call) throws(Problem) -> Outcome {
-        .ready(try sessions.response(for: engine.session(call.id(of: "session"))))
+        let selection = try FieldSelection(call.query, SessionFields.table)
+        let session = try engine.session(call.id(of: "session"))
+        return .ready(try sessions.response(for: session, selection))
     }
 
     func closeSession(_ call: Call) throws(Problem) -> Outcome {
         let id: SessionID = try call.id(of: "session")
         let discardContent = try call.query.flag("discard_content")
         return .blocking { [self] () throws(Problem) in
-            try sessions.response(
-                for: engine.closeSession(id, discardContent: discardContent)
-            )
+            let closed = try engine.closeSession(id, discardContent: discardContent)
+            return .document(text: try sessions.document(for: closed).text)
         }
     }
 }

@@ -22,19 +22,22 @@ package final class ManagementAPI: Sendable {
     /// Answers a request by calling `reply` exactly once: at once on this thread for reads of
     /// memory, later from another for everything else.
     ///
-    /// Never blocks. HEAD is answered like GET, body and all: the transport keeps the body back.
+    /// Never blocks. HEAD is answered like GET, and 304 is, body and all: the transport keeps the body
+    /// back.
     package func respond(
         to request: APIRequest,
         reply: @escaping @Sendable (APIResponse) -> Void
     ) {
-        let answer = PendingAnswer(rawPath: request.rawPath, send: reply)
+        var answer = PendingAnswer(rawPath: request.rawPath, send: reply)
         do throws(Problem) {
-            switch try outcome(of: Call(request, targets)) {
-            case .ready(let response): reply(response)
+            let call = try Call(request, targets)
+            answer.known = call.ifNoneMatch
+            switch try outcome(of: call) {
+            case .ready(let response): answer.complete { () throws(Problem) in response }
             case .blocking(let work): perform(work, answer)
-            case .whenChanged(let id, let generation, let seconds):
-                engine.awaitChange(of: id, after: generation, seconds: seconds) { [self] in
-                    show(id, answer)
+            case .whenChanged(let id, let generation, let seconds, let selection):
+                engine.awaitChange(of: id, after: generation, seconds: seconds) { [self, answer] in
+                    show(id, selection, answer)
                 }
             }
         } catch {
@@ -61,16 +64,16 @@ package final class ManagementAPI: Sendable {
     /// Shows a job to somebody who waited for it.
     ///
     /// Not on the thread that changed it: that is the job's own, and may be in its downtime.
-    private func show(_ id: JobID, _ answer: PendingAnswer) {
+    private func show(_ id: JobID, _ selection: FieldSelection?, _ answer: PendingAnswer) {
         let work = { @Sendable [self] () throws(Problem) in
-            try jobs.response(for: engine.job(id))
+            try jobs.response(for: engine.job(id), selection)
         }
         do throws(Problem) {
             try engine.perform { answer.complete(work) }
         } catch {
             // Whoever waited for a change is told of it even when much else is to be done.
             guard let view = engine.recentJob(id) else { return answer.complete(work) }
-            answer.complete { () throws(Problem) in try jobs.response(for: view) }
+            answer.complete { () throws(Problem) in try jobs.response(for: view, selection) }
         }
     }
 
@@ -85,10 +88,13 @@ package final class ManagementAPI: Sendable {
 private struct PendingAnswer: Sendable {
     let rawPath: String
     let send: @Sendable (APIResponse) -> Void
+    /// What the client has already.
+    var known: EntityTagList?
 
     func complete(_ work: () throws(Problem) -> APIResponse) {
         do throws(Problem) {
-            send(try work())
+            let response = try work()
+            send(known.map(response.unlessKnown) ?? response)
         } catch {
             send(.problem(error, instance: ManagementAPI.instance(rawPath)))
         }

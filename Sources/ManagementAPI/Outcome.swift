@@ -7,5 +7,5 @@ enum Outcome: Sendable {
     /// By work that may block, off the HTTP thread.
     case blocking(@Sendable () throws(Problem) -> APIResponse)
     /// When a job advances past a generation, or after some seconds as it is then.
-    case whenChanged(JobID, after: UInt64, seconds: Int)
+    case whenChanged(JobID, after: UInt64, seconds: Int, FieldSelection?)
 }

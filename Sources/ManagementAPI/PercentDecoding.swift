@@ -23,8 +23,14 @@ enum PercentDecoding {
         return segments
     }
 
+    /// A name or a value of a query, where a plus is a space: most clients write one so.
+    static func queryText(_ raw: some Collection<UInt8>) throws(Problem) -> String {
+        let spaced = raw.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 }
+        return try text(spaced, of: "query")
+    }
+
     /// The text that percent-encoded bytes stand for.
-    static func text(
+    private static func text(
         _ raw: some Collection<UInt8>,
         of place: String
     ) throws(Problem) -> String {

@@ -23,6 +23,7 @@ extension ProblemDTO {
             HolderDTO(pid: $0.pid, command: $0.command, uid: $0.uid)
         }
         self.pointer = facts.pointer
+        self.column = facts.column
         self.content = facts.content?.rawValue
         self.reasons = facts.reasons
         self.retryAfterS = facts.retryAfterSeconds ?? problem.code.defaultRetryAfterSeconds

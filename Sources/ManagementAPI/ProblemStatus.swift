@@ -4,7 +4,7 @@ package import MigrationCore
 extension Problem.Code {
     package var httpStatus: Int {
         switch self {
-        case .badRequest, .unknownField: 400
+        case .badRequest, .unknownField, .badFilter: 400
         case .forbidden: 403
         case .notFound: 404
         case .methodNotAllowed: 405
@@ -43,6 +43,7 @@ extension Problem.Code {
         case .forbidden: "The caller may not do this"
         case .expectationFailed: "The expectation cannot be met"
         case .headersTooLarge: "The request headers are too large"
+        case .badFilter: "The filter cannot be read"
         case .preconditionRequired: "The request must say what it changes (If-Match)"
         case .preconditionFailed: "What the request changes has changed meanwhile"
         case .deviceBusy: "The device is in use"

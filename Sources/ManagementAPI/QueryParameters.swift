@@ -8,8 +8,8 @@ struct QueryParameters: Sendable {
         var values: [String: String] = [:]
         for pair in (rawQuery ?? "").utf8.split(separator: UInt8(ascii: "&")) {
             let split = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
-            let name = try PercentDecoding.text(pair[..<split], of: "query")
-            let value = try PercentDecoding.text(pair[split...].dropFirst(), of: "query")
+            let name = try PercentDecoding.queryText(pair[..<split])
+            let value = try PercentDecoding.queryText(pair[split...].dropFirst())
             guard allowed.contains(name) else {
                 throw Problem(
                     .badRequest,

@@ -11,6 +11,8 @@ struct RoutedTarget: Sendable {
     let query: QueryParameters
     /// What the request has to bring.
     let body: Route.Body
+    /// Whether a reader may say which state it has.
+    let isConditional: Bool
 
     init(_ method: String, _ rawPath: String, _ rawQuery: String?) throws(Problem) {
         let segments = try PercentDecoding.segments(of: rawPath)
@@ -20,6 +22,7 @@ struct RoutedTarget: Sendable {
         let route = endpoint.route
         self.query = try QueryParameters(rawQuery: rawQuery, allowed: route.query)
         self.body = route.body
+        self.isConditional = route.isConditional
     }
 
     private static func endpoint(

@@ -28,6 +28,7 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         case preconditionRequired = "precondition-required"
         case preconditionFailed = "precondition-failed"
         case headersTooLarge = "headers-too-large"
+        case badFilter = "bad-filter"
         // The state of things.
         case deviceBusy = "device-busy"
         case noSession = "no-session"
@@ -81,6 +82,8 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         package var holders: [Holder]?
         /// JSON pointer of the field at fault.
         package var pointer: String?
+        /// Where in a filter: from 1, in characters.
+        package var column: Int?
         package var content: DeviceContent?
         /// Every reason, when there are several.
         package var reasons: [String]?

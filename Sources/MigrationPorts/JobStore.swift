@@ -12,8 +12,9 @@ package protocol JobStore: Sendable {
 
     func job(_ id: JobID) throws(Problem) -> Job?
 
-    /// Jobs, newest first; `before` is the id of the last one of the page before.
-    func jobs(before: JobID?, limit: Int) throws(Problem) -> [Job]
+    /// The jobs of one stretch of a walk that `isWanted` says yes to; it is asked once for each, in
+    /// order.
+    func jobs(_ walk: JobWalk, where isWanted: (Job) -> Bool) throws(Problem) -> JobStretch
 
     /// Tidies up behind the writes: for a moment when nothing waits for the store.
     func checkpoint() throws(Problem)

@@ -55,6 +55,18 @@ struct APIClientTests {
         #expect(asked.header("content-type") == nil)
     }
 
+    @Test("each page of a list is asked for with the same filter and sort")
+    func choice() throws {
+        let server = try MadeUpServer(
+            Answer.json(#"{"items":[],"next_cursor":"c"}"#),
+            Answer.json(#"{"items":[],"next_cursor":null}"#)
+        )
+        let choice = ListChoice(filter: "a=b and c", sort: "-d")
+        #expect(try APIClient(server: server.address).jobs(choice, limit: 5).isEmpty)
+        let query = "limit=5&filter=a%3Db%20and%20c&sort=-d"
+        #expect(server.requests.map(\.rawQuery) == [query, query + "&cursor=c"])
+    }
+
     @Test("a list is read to its end, page by page")
     func lists() throws {
         let server = try MadeUpServer(

@@ -33,7 +33,7 @@ struct LiveLimitTests {
             _ = try fixture.engine.changeLimits(
                 of: job.job.id,
                 to: JobSpec.Limits(),
-                ifRevision: 7
+                ifRevision: [7]
             )
         }
         #expect(stale?.code == .preconditionFailed)
@@ -41,7 +41,7 @@ struct LiveLimitTests {
         let changed = try fixture.engine.changeLimits(
             of: job.job.id,
             to: limits,
-            ifRevision: job.job.limitsRevision
+            ifRevision: [job.job.limitsRevision]
         )
         #expect(changed.job.limits == limits)
         #expect(changed.job.limitsRevision == 2)

@@ -134,8 +134,8 @@ final class TapedStore: JobStore {
     }
 
     func job(_ id: JobID) throws(Problem) -> Job? { try store.job(id) }
-    func jobs(before: JobID?, limit: Int) throws(Problem) -> [Job] {
-        try store.jobs(before: before, limit: limit)
+    func jobs(_ walk: JobWalk, where isWanted: (Job) -> Bool) throws(Problem) -> JobStretch {
+        try store.jobs(walk, where: isWanted)
     }
     func checkpoint() throws(Problem) { try store.checkpoint() }
     func unfinishedJobs() throws(Problem) -> [Job] { try store.unfinishedJobs() }

@@ -12,13 +12,6 @@ struct DamageTests {
 
     init() throws { fixture = try StoreFixture() }
 
-    /// Changes the file behind the store's back.
-    private func tamper(_ sql: String) throws {
-        let database = try DatabaseQueue(path: fixture.path)
-        try database.write { try $0.execute(sql: sql) }
-        try database.close()
-    }
-
     private func fill() throws -> SQLiteJobStore {
         let store = try fixture.open()
         let jobs = try (1...5).map { try Samples.job("job-\($0)") }
@@ -44,7 +37,7 @@ struct DamageTests {
     )
     func damagedJob(body: String) throws {
         let store = try fill()
-        try tamper("UPDATE job SET body = '\(body)' WHERE id = 'job-3'")
+        try fixture.tamper("UPDATE job SET body = '\(body)' WHERE id = 'job-3'")
         let problem = #expect(throws: Problem.self) { try store.job(id("job-3")) }
         #expect(problem?.code == .storeFailed)
         #expect(problem?.detail.contains("job-3") == true)
@@ -53,9 +46,8 @@ struct DamageTests {
         #expect(names == ["job-1", "job-2", "job-4", "job-5"])
         // Pages are as long as they would be, or the second would look like the last.
         #expect(
-            try store.jobs(before: nil, limit: 3).map(\.id.text) == ["job-5", "job-4", "job-2"]
+            try store.newest(3).map(\.id.text) == ["job-5", "job-4", "job-2"]
         )
-        #expect(try store.jobs(before: id("job-3"), limit: 3).map(\.id.text) == ["job-2", "job-1"])
         try store.apply(StoreChange(jobs: [Samples.job("job-3")]), .process)
         #expect(try store.job(id("job-3")) != nil)
     }
@@ -63,10 +55,10 @@ struct DamageTests {
     @Test("a damaged session, image or event is left out, a damaged line shown as such, all told")
     func damagedOthers() throws {
         let store = try fill()
-        try tamper("UPDATE journal SET body = '[]' WHERE sequence = 2")
-        try tamper("UPDATE session SET body = '[]' WHERE id = 'session-4'")
-        try tamper("UPDATE image SET body = '[]' WHERE id = 'image-1'")
-        try tamper("UPDATE event SET body = '[]'")
+        try fixture.tamper("UPDATE journal SET body = '[]' WHERE sequence = 2")
+        try fixture.tamper("UPDATE session SET body = '[]' WHERE id = 'session-4'")
+        try fixture.tamper("UPDATE image SET body = '[]' WHERE id = 'image-1'")
+        try fixture.tamper("UPDATE event SET body = '[]'")
         let journal = try store.journal(of: id("job-1"), after: 0, limit: 9)
         #expect(journal.map(\.sequence) == [1, 2, 3])
         #expect(journal.map(\.entry.line.isUnreadable) == [false, true, false])
@@ -84,8 +76,8 @@ struct DamageTests {
     @Test("a field that this version does not know is ignored")
     func unknownField() throws {
         let store = try fill()
-        try tamper("UPDATE job SET body = json_set(body, '$.invented_later', 1)")
-        #expect(try store.jobs(before: nil, limit: 9).count == 5)
+        try fixture.tamper("UPDATE job SET body = json_set(body, '$.invented_later', 1)")
+        #expect(try store.newest(9).count == 5)
         #expect(fixture.damage.all == [])
     }
 
@@ -111,7 +103,7 @@ struct DamageTests {
         try fixture.write(bytes, to: fixture.path)
         let problem = #expect(throws: Problem.self) {
             let store = try fixture.open()
-            _ = try store.jobs(before: nil, limit: 9)
+            _ = try store.newest(9)
         }
         #expect(problem?.code == .storeFailed)
         #expect(problem?.detail.contains("damaged or no store") == true)
@@ -139,7 +131,7 @@ struct DamageTests {
         #expect(problem?.detail.contains("move the log away") == true)
         withExtendedLifetime(store) {}
         unsafe unlink("\(fixture.path)-wal")
-        #expect(try fixture.open().jobs(before: nil, limit: 9).isEmpty)
+        #expect(try fixture.open().newest(9).isEmpty)
     }
 
     @Test("what a death leaves of the making of a store is no store and in nobody's way")
@@ -147,7 +139,7 @@ struct DamageTests {
         try fixture.write(Array("half".utf8), to: "\(fixture.path).new")
         try fixture.write(Array("half".utf8), to: "\(fixture.path).new-journal")
         try fixture.open().apply(StoreChange(jobs: [Samples.job("job-1")]), .machine)
-        #expect(try fixture.open().jobs(before: nil, limit: 9).count == 1)
+        #expect(try fixture.open().newest(9).count == 1)
         #expect(try BoundedFile.names(in: fixture.directory).allSatisfy { !$0.contains(".new") })
     }
 
@@ -207,7 +199,7 @@ struct DamageTests {
     @Test("a store of a newer ferryd is refused")
     func newer() throws {
         _ = try fill()
-        try tamper("INSERT INTO grdb_migrations (identifier) VALUES ('999')")
+        try fixture.tamper("INSERT INTO grdb_migrations (identifier) VALUES ('999')")
         let problem = #expect(throws: Problem.self) { try fixture.open() }
         #expect(problem?.code == .storeFailed)
         #expect(problem?.detail.contains("newer ferryd") == true)
@@ -239,12 +231,12 @@ struct DamageTests {
             }
             #expect(problem?.code == .storeFailed)
             #expect(problem?.facts.errno == .io)
-            #expect(try store.jobs(before: nil, limit: 9).map(\.id.text) == ["job-1"])
+            #expect(try store.newest(9).map(\.id.text) == ["job-1"])
             limit.rlim_cur = rlim_t.max
             try unsafe #require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
             try store.apply(StoreChange(jobs: [job]), .machine)
         }
-        #expect(try fixture.open().jobs(before: nil, limit: 9).count == 2)
+        #expect(try fixture.open().newest(9).count == 2)
     }
 
     @Test(

@@ -110,7 +110,7 @@ struct DurabilityTests {
             kill(getpid(), SIGKILL)
         }
         let store = try fixture.open()
-        #expect(try store.jobs(before: nil, limit: 100).count == 10)
+        #expect(try store.newest(100).count == 10)
     }
 
     @Test("only the owner can read the files")

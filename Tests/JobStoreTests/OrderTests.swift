@@ -18,21 +18,87 @@ struct OrderTests {
         return StoreChange.JournalLine(job: job.id, entry: entry)
     }
 
-    @Test("pages neither repeat nor miss a job while new ones come", arguments: [1, 3, 7, 50])
-    func pages(limit: Int) throws {
+    @Test(
+        "stretches neither repeat nor miss a job while jobs come and go",
+        arguments: [1, 3, 7, 50]
+    )
+    func stretches(limit: Int) throws {
         let jobs = try (0..<20).map { try Samples.job("job-\($0)") }
         try store.apply(StoreChange(jobs: jobs), .process)
+        var walk = JobWalk(limit: limit)
         var seen: [Job] = []
         var newcomers = 0
-        while true {
-            let page = try store.jobs(before: seen.last?.id, limit: limit)
-            #expect(page.count <= limit)
-            seen += page
-            if page.isEmpty { break }
+        repeat {
+            let stretch = try store.jobs(walk)
+            #expect(stretch.jobs.count <= limit)
+            seen += stretch.jobs.map(\.job)
+            walk.from = stretch.end
             newcomers += 1
             try store.apply(StoreChange(jobs: [try Samples.job("new-\(newcomers)")]), .process)
-        }
+            // The very job the walk goes on from is forgotten.
+            if let last = seen.last {
+                try fixture.tamper("DELETE FROM job WHERE id = '\(last.id)'")
+            }
+        } while walk.from != nil
         #expect(seen == jobs.reversed())
+    }
+
+    @Test("a walk goes the other way too, with the newcomers at its end")
+    func oldestFirst() throws {
+        let jobs = try (0..<5).map { try Samples.job("job-\($0)") }
+        try store.apply(StoreChange(jobs: jobs), .process)
+        var walk = JobWalk(limit: 3)
+        walk.order = .oldestFirst
+        let first = try store.jobs(walk)
+        #expect(first.jobs.map(\.job) == Array(jobs[..<3]))
+        try store.apply(StoreChange(jobs: [try Samples.job("new")]), .process)
+        walk.from = first.end
+        walk.limit = 10
+        let rest = try store.jobs(walk)
+        #expect(rest.jobs.map(\.job.id.text) == ["job-3", "job-4", "new"])
+        #expect(rest.end == nil)
+    }
+
+    @Test("a walk passes by other kinds and states, and leaves unfinished jobs to who asks")
+    func conditions() throws {
+        var jobs = try (0..<4).map { try Samples.job("job-\($0)") }
+        jobs[0].state = .succeeded
+        jobs[1].state = .cancelled
+        jobs[3].state = .running
+        try store.apply(StoreChange(jobs: jobs), .process)
+        var walk = JobWalk(limit: 10)
+        walk.state = "succeeded"
+        #expect(try store.jobs(walk).jobs.map(\.job.id.text) == ["job-3", "job-2", "job-0"])
+        walk.kind = "another"
+        #expect(try store.jobs(walk).jobs.isEmpty)
+        walk.kind = jobs[0].spec.work.kind.rawValue
+        #expect(
+            try store.jobs(walk) { $0.state == .succeeded }.jobs.map(\.job.id.text) == ["job-0"]
+        )
+    }
+
+    @Test("a walk looks at no more jobs than it may, and goes on from there", arguments: [1, 2, 5])
+    func scanLimit(limit: Int) throws {
+        let jobs = try (0..<9).map { try Samples.job("job-\($0)") }
+        try store.apply(StoreChange(jobs: jobs), .process)
+        var walk = JobWalk(limit: 10, scanLimit: limit)
+        var asked: [String] = []
+        var found: [String] = []
+        var stretches = 0
+        repeat {
+            let before = asked.count
+            let stretch = try store.jobs(walk) { job in
+                asked.append(job.id.text)
+                return job.id.text == "job-1"
+            }
+            #expect(asked.count - before <= limit)
+            found += stretch.jobs.map(\.job.id.text)
+            walk.from = stretch.end
+            stretches += 1
+        } while walk.from != nil
+        #expect(asked == jobs.reversed().map(\.id.text))
+        #expect(found == ["job-1"])
+        #expect(stretches >= 9 / limit)
     }
 
     @Test("a job that changes keeps its place")
@@ -42,23 +108,15 @@ struct OrderTests {
         jobs[0].state = .succeeded
         jobs[0].generation = 2
         try store.apply(StoreChange(jobs: [jobs[0]]), .process)
-        #expect(try store.jobs(before: nil, limit: 10) == jobs.reversed())
+        #expect(try store.newest(10) == jobs.reversed())
         #expect(try store.unfinishedJobs() == Array(jobs[1...]))
-    }
-
-    @Test("a page from a job that is not there is refused")
-    func unknownCursor() throws {
-        let problem = #expect(throws: Problem.self) {
-            try store.jobs(before: id("job-none"), limit: 10)
-        }
-        #expect(problem?.code == .notFound)
     }
 
     @Test("a limit of nothing, or less, gives nothing", arguments: [0, -1])
     func noLimit(limit: Int) throws {
         let job = try Samples.job("job-1")
         try store.apply(StoreChange(jobs: [job], journal: [line("a", of: job)]), .process)
-        #expect(try store.jobs(before: nil, limit: limit) == [])
+        #expect(try store.newest(limit) == [])
         #expect(try store.journal(of: job.id, after: 0, limit: limit) == [])
         #expect(try store.events(after: 0, limit: limit).isEmpty)
     }

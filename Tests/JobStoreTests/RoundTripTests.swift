@@ -23,7 +23,7 @@ struct RoundTripTests {
         }
         try store.apply(StoreChange(jobs: jobs), .process)
         for job in jobs { #expect(try store.job(job.id) == job) }
-        #expect(try store.jobs(before: nil, limit: 100) == jobs.reversed())
+        #expect(try store.newest(100) == jobs.reversed())
         let unfinished = try store.unfinishedJobs()
         #expect(unfinished == jobs.filter { !$0.state.isTerminal })
         #expect(fixture.damage.all == [])

@@ -1,3 +1,4 @@
+import GRDB
 import Glibc
 import JobStore
 import MigrationCore
@@ -40,6 +41,13 @@ final class StoreFixture {
         try unsafe Array(bytes).withUnsafeBytes { try unsafe file.writeAll($0) }
     }
 
+    /// Changes the file behind the store's back.
+    func tamper(_ sql: String) throws {
+        let database = try DatabaseQueue(path: path)
+        try database.write { try $0.execute(sql: sql) }
+        try database.close()
+    }
+
     /// A fixture with the files as a death of the process would leave them now, the log cut to so
     /// many bytes when a number is given.
     func copyAfterCrash(logByteCount: Int? = nil) throws -> StoreFixture {
@@ -63,4 +71,11 @@ final class DamageLog: Sendable {
 /// The identifier of a text that is one.
 func id<Kind>(_ text: String) throws -> Identifier<Kind> {
     try #require(Identifier<Kind>(text))
+}
+
+extension SQLiteJobStore {
+    /// The newest jobs, up to a limit.
+    func newest(_ limit: Int) throws(Problem) -> [Job] {
+        try jobs(JobWalk(limit: limit)).jobs.map(\.job)
+    }
 }

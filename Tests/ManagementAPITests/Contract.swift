@@ -22,6 +22,9 @@ struct Contract {
         let id: String
         let queryParameters: [String]
         let pathParameters: [String]
+        let headerParameters: [String]
+        /// The headers of the answer with the status of success.
+        let successHeaders: Set<String>
         let statuses: Set<String>
         let bodySchema: String?
         /// `$ref` of a shared body.
@@ -58,6 +61,10 @@ struct Contract {
             id: operation["operationId"] as? String ?? "",
             queryParameters: names("query"),
             pathParameters: names("path"),
+            headerParameters: names("header"),
+            successHeaders: Set(
+                success.map { node(node($0.value)["headers"]).keys.map(\.self) } ?? []
+            ),
             statuses: Set(responses.keys),
             bodySchema: schemaName(ofContentIn: body),
             bodyReference: body["$ref"] as? String,
@@ -108,6 +115,34 @@ struct Contract {
         let all =
             [node["example"]] + self.node(node["examples"]).values.map { self.node($0)["value"] }
         return inner + all.compactMap { $0 }.map { (schema, $0) }
+    }
+
+    /// The shape of what a dotted path of a document leads to; within a list, of each of its items.
+    ///
+    /// `*` stands for any key of a map.
+    func shape(at path: String, ofSchema name: String) -> (shape: DocumentShape, isTime: Bool)? {
+        var schema: Node = ["$ref": "#/components/schemas/\(name)"]
+        var isList = false
+        for part in path.split(separator: ".") {
+            schema = resolved(schema)
+            if let items = schema["items"] {
+                isList = true
+                schema = resolved(node(items))
+            }
+            schema = node(
+                part == "*"
+                    ? schema["additionalProperties"] : node(schema["properties"])[String(part)]
+            )
+        }
+        guard !schema.isEmpty else { return nil }
+        let isTime = resolved(schema)["format"] as? String == "date-time"
+        let shape = shape(of: schema)
+        return (isList ? .list(shape) : shape, isTime)
+    }
+
+    /// The description of a shared parameter.
+    func description(ofParameter name: String) -> String {
+        node(node(node(root["components"])["parameters"])[name])["description"] as? String ?? ""
     }
 
     private func shape(of schema: Node) -> DocumentShape {

@@ -27,7 +27,12 @@ struct ContractTests {
         let told = try #require(contract.operations.first { $0.id == endpoint.rawValue })
         #expect(Set(told.queryParameters) == Set(route.query))
         #expect(told.pathParameters == (route.template.hasVariable ? ["id"] : []))
-        let statuses = [route.success, 400] + route.refusals
+        let isConditional = route.isConditional
+        let statuses = [route.success, 400] + route.refusals + (isConditional ? [304] : [])
+        #expect(told.headerParameters.contains("If-None-Match") == isConditional)
+        if isConditional {
+            #expect(told.successHeaders.isSuperset(of: ["ETag", "Cache-Control"]))
+        }
         #expect(told.statuses == Set(statuses.map(String.init) + ["default"]))
         switch route.body {
         case .none: #expect(told.bodySchema == nil && told.bodyReference == nil)

@@ -45,8 +45,8 @@ struct DocumentCacheTests {
             for thing in things {
                 #expect(try body(cache.response(for: thing)) == text(thing))
             }
-            let texts = try cache.texts(for: things[...]).map {
-                String(decoding: $0, as: UTF8.self)
+            let texts = try cache.documents(for: things[...]).map {
+                String(decoding: $0.text, as: UTF8.self)
             }
             #expect(texts == things.map(text))
         }
@@ -59,7 +59,7 @@ struct DocumentCacheTests {
         var thing = Thing(name: "a", number: 1)
         for _ in 0..<5 { _ = try cache.response(for: thing) }
         #expect(rendering.count == 1)
-        _ = try cache.texts(for: [thing])
+        _ = try cache.documents(for: [thing]).map(\.text)
         #expect(rendering.count == 1)
         thing.number = 2
         _ = try cache.response(for: thing)

@@ -228,7 +228,6 @@ struct EndpointTests {
         #expect(rest.items.map(\.id) == ["r1"])
         #expect(rest.items.first?.progress == nil)
         #expect(try await problem("GET", "/v1/sessions", "cursor=\(cursor)").code == "bad-request")
-        #expect(try await problem("GET", "/v1/jobs", "cursor=jobs.gone").code == "bad-request")
     }
 
     @Test("what cannot migrate is refused with its reasons")

@@ -15,19 +15,22 @@ import Testing
 /// Every answer is held against the contract.
 final class EngineUnderTest: Sendable {
     let api: ManagementAPI
-    private let engine: Engine
+    let engine: Engine
     /// What the contract allows, by operation.
     private let statuses: [String: Set<String>]
     private let directory: String
 
-    init(_ specs: String...) throws {
+    init(
+        _ specs: String...,
+        configuration: EngineConfiguration = EngineConfiguration()
+    ) throws {
         directory = NSTemporaryDirectory() + "ferry-api-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: directory,
             withIntermediateDirectories: true
         )
         engine = try Engine(
-            configuration: EngineConfiguration(),
+            configuration: configuration,
             backends: [SimulatedBackend(specs.map { try SimulationSpec.parse($0) })],
             store: SQLiteJobStore(path: directory + "/ferry.sqlite"),
             images: ImageDirectory(path: directory + "/images"),
@@ -46,20 +49,21 @@ final class EngineUnderTest: Sendable {
         _ method: String,
         _ path: String,
         _ query: String? = nil,
-        body: String? = nil
+        body: String? = nil,
+        headers: [(name: String, value: String)] = []
     ) async throws -> APIResponse {
         let request = APIRequest(
             method: method,
             rawPath: path,
             rawQuery: query,
-            headers: body == nil ? [] : [("content-type", "application/json")],
+            headers: headers + (body == nil ? [] : [("content-type", "application/json")]),
             body: Array((body ?? "").utf8),
             caller: .local(uid: 1000, pid: 1)
         )
         let response = await withCheckedContinuation { continuation in
             api.respond(to: request) { continuation.resume(returning: $0) }
         }
-        let endpoint = try Call(request, TargetMemo()).endpoint
+        let endpoint = try TargetMemo().target(of: request).endpoint
         let allowed = try #require(statuses[endpoint.rawValue])
         #expect(allowed.contains("\(response.status)"), "\(method) \(path)")
         return response

@@ -104,7 +104,7 @@ struct RoutingTests {
     @Test("a query parameter the endpoint has not, or has twice, is refused by name")
     func queries() {
         let refused: [(path: String, query: String, name: String)] = [
-            ("/v1/devices", "filter=x", "filter"), ("/v1/host", "limit=1", "limit"),
+            ("/v1/devices", "filters=x", "filters"), ("/v1/host", "limit=1", "limit"),
             ("/v1/devices", "limit=1&limit=2", "limit"), ("/v1/devices", "Limit=1", "Limit"),
             ("/v1/jobs/a", "wait", "wait"), ("/v1/devices", "limit=%", "%"),
             ("/v1/devices", "=1", "parameter"),
@@ -123,38 +123,21 @@ struct RoutingTests {
                 rawQuery: "limit=\(text == " 1" ? "%201" : text)",
                 allowed: ["limit"]
             )
-            #expect(throws: Problem.self, "\(text)") { try Page(of: "jobs", parameters) }
+            #expect(throws: Problem.self, "\(text)") { try ListParameters.limit(parameters) }
         }
         let edges = try QueryParameters(rawQuery: "limit=1000", allowed: ["limit"])
-        #expect(try Page(of: "jobs", edges).limit == 1000)
+        #expect(try ListParameters.limit(edges) == 1000)
         let none = try QueryParameters(rawQuery: "", allowed: [])
-        #expect(try Page(of: "jobs", none).limit == 100)
+        #expect(try ListParameters.limit(none) == 100)
     }
 
-    @Test("a cursor is good for the list it came from only")
-    func cursors() throws {
-        let jobs = try QueryParameters(rawQuery: "cursor=jobs.job-1", allowed: ["cursor"])
-        let last: JobID? = try Page(of: "jobs", jobs).lastID()
-        #expect(last?.text == "job-1")
-        #expect(throws: Problem.self) { try Page(of: "images", jobs) }
-        let gone = try Page(of: "jobs", jobs)
-        #expect(throws: Problem.self) { try gone.cut(["job-2"]) { $0 } }
-    }
-
-    @Test("a list is cut into pages that make the whole")
-    func pages() throws {
-        let all = (0..<7).map { "d\($0)" }
-        var seen: [String] = []
-        var query = "limit=3"
-        for _ in 0..<3 {
-            let parameters = try QueryParameters(rawQuery: query, allowed: Page.parameters)
-            let page = try Page(of: "devices", parameters)
-            let cut = try page.cut(all) { $0 }
-            seen += cut.prefix(3)
-            query = "limit=3&cursor=devices.\(seen.last ?? "")"
-            #expect((cut.count > 3) == (seen.count < 7))
-        }
-        #expect(seen == all)
+    @Test("a plus in a query is a space, and an encoded one a plus")
+    func plus() throws {
+        let parameters = try QueryParameters(
+            rawQuery: "filter=a=b+and+c=%2B1",
+            allowed: ["filter"]
+        )
+        #expect(parameters.text("filter") == "a=b and c=+1")
     }
 
     @Test("a body is JSON, in UTF-8, and only where there is one")

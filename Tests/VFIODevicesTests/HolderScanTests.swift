@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 import MigrationCore
 import SystemIO
@@ -17,7 +16,7 @@ struct HolderScanTests {
         let holders = HolderScan(nodes: [node, tree.path("dev/vfio/9")]).holders()
         #expect(
             holders == [
-                Problem.Holder(pid: other.process.processIdentifier, command: "cat", uid: getuid())
+                Problem.Holder(pid: other.process, command: "cat", uid: getuid())
             ]
         )
         try other.end()
@@ -47,27 +46,48 @@ struct HolderScanTests {
 }
 
 /// A process of our own that has a file open as its standard error until it is ended.
+///
+/// By `posix_spawn`: Foundation's `Process` reads past an entry of `/proc/self/fd`, which ends a
+/// run under the address sanitizer.
 private final class Holder {
-    let process = Process()
-    private let input = Pipe()
-    private let output = Pipe()
+    let process: pid_t
+    private let line: FileDescriptor
 
     init(of path: String) throws {
-        process.executableURL = URL(fileURLWithPath: "/bin/cat")
-        process.standardInput = input
-        process.standardOutput = output
-        process.standardError = FileHandle(
-            fileDescriptor: try FileDescriptor(opening: path, O_RDWR).release(),
-            closeOnDealloc: true
-        )
-        try process.run()
+        let file = try FileDescriptor(opening: path, O_RDWR)
+        var ends: [Int32] = [-1, -1]
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        guard unsafe socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw Errno(number: errno) }
+        self.line = FileDescriptor(owning: ends[0])
+        let theirs = FileDescriptor(owning: ends[1])
+        self.process = try Self.cat([theirs.raw, theirs.raw, file.raw])
         // What cat echoes proves that it runs, and so has the file.
-        try input.fileHandleForWriting.write(contentsOf: Data([1]))
-        _ = try output.fileHandleForReading.read(upToCount: 1)
+        var byte: UInt8 = 1
+        #expect(unsafe write(line.raw, &byte, 1) == 1)
+        #expect(unsafe read(line.raw, &byte, 1) == 1)
     }
 
+    /// Ends its input, and with that the process, and waits for it.
     func end() throws {
-        try input.fileHandleForWriting.close()
-        process.waitUntilExit()
+        #expect(shutdown(line.raw, Int32(SHUT_WR)) == 0)
+        var status: Int32 = 0
+        #expect(unsafe waitpid(process, &status, 0) == process)
+    }
+
+    /// Starts it with these as its standard input, output and error.
+    private static func cat(_ standard: [Int32]) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        unsafe posix_spawn_file_actions_init(&actions)
+        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        for (number, descriptor) in standard.enumerated() {
+            unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number))
+        }
+        var process: pid_t = 0
+        let name = unsafe strdup("cat")
+        defer { unsafe free(name) }
+        var arguments = unsafe [name, nil]
+        let error = unsafe posix_spawn(&process, "/bin/cat", &actions, nil, &arguments, environ)
+        guard error == 0 else { throw Errno(number: error) }
+        return process
     }
 }
