@@ -19,10 +19,16 @@ struct JobOptions: ParsableArguments {
     )
     var labels: [JobLabel] = []
 
-    @Flag(help: "Only tell whether the job would be accepted, and all that is against it.")
+    @Flag(help: "Start nothing: say every reason why it would be refused, and what it would cost.")
     var check = false
 
     @OptionGroup var waiting: WaitOptions
+
+    func validate() throws {
+        guard !check || !waiting.wait else {
+            throw ValidationError("--check starts nothing that --wait could wait for.")
+        }
+    }
 
     /// Starts a job, and stays with it when it is to be waited for; or only checks it.
     func submit(_ request: JobRequestDTO, _ options: ServerOptions) throws {
@@ -37,19 +43,14 @@ struct JobOptions: ParsableArguments {
             request.labels = Dictionary(labels.map { ($0.name, $0.value) }) { $1 }
         }
         try options.run { [request] client, printer throws(ClientProblem) in
-            if check { return printer.tell(try client.checkJob(request)) }
+            guard !check else {
+                let report = try client.checkJob(request)
+                printer.show(report, CheckReport.text(report))
+                return report.ok ? .success : .refused
+            }
             return try JobFollower(client: client, printer: printer)
                 .finish(client.createJob(request), wait: waiting.wait)
         }
-    }
-}
-
-extension Printer {
-    /// What a job would meet, and whether that lets it begin.
-    fileprivate func tell(_ check: JobCheckDTO) -> ExitStatus {
-        show(check, CheckReport.text(check))
-        for problem in check.problems { report(problem) }
-        return check.ok ? .success : .refused
     }
 }
 

@@ -1,13 +1,21 @@
-import APISchema
+internal import APISchema
 
-/// A check of a job for a person; its problems are told one by one on stderr.
+/// What would become of a job, for a person.
 enum CheckReport {
-    static func text(_ check: JobCheckDTO) -> String {
-        var facts = FactList()
-        facts.add("accepted", check.ok ? "yes" : "no")
-        facts.add("state", check.stateBytes.map(bytes))
-        facts.add("downtime", check.expectedSetMs.map { "\($0) ms at least, by earlier SETs" })
-        for warning in check.warnings { facts.add("warning", warning) }
-        return facts.text()
+    static func text(_ report: JobCheckDTO) -> String {
+        var text = report.ok ? "The job would be accepted.\n" : "The job would be refused.\n"
+        var costs = FactList()
+        costs.add("state", report.stateBytes.map(bytes))
+        costs.add("SETs of the downtime", report.expectedSetMs.map { "at least \($0) ms" })
+        text += costs.text(indent: "  ")
+        for problem in report.problems {
+            text +=
+                "\n\(printable(problem.title)): \(printable(FlagNames.spoken(problem.detail)))\n"
+                + Printer.facts(of: problem).text(indent: "  ")
+        }
+        for warning in report.warnings {
+            text += "\nwarning: \(printable(FlagNames.spoken(warning)))\n"
+        }
+        return text
     }
 }
