@@ -18,9 +18,24 @@ extension DeviceDTO {
         group = record.groupPath
         vendorID = record.vendorID.map(pciIdentifier)
         deviceID = record.deviceID.map(pciIdentifier)
+        vendorName = record.names?.vendor
+        deviceName = record.names?.device
+        deviceAPI = record.deviceAPI
         numaNode = record.numaNode
-        parent = record.parent
-        mdevType = record.mdevType
+        isolation = record.isolation.map(IsolationDTO.init)
+        pci = record.pci.map { PCIFactsDTO($0, className: record.names?.deviceClass) }
+        mdev = record.mediated.map {
+            MediatedFactsDTO(parent: $0.parent, type: $0.type, typeName: $0.typeName)
+        }
+        ccw = record.subchannel.map(SubchannelFactsDTO.init)
+        ap = record.matrix.map {
+            MatrixFactsDTO(
+                queues: $0.queues,
+                guestQueues: $0.guestQueues,
+                controlDomains: $0.controlDomains
+            )
+        }
+        candidate = record.candidate.map { CandidateDTO(driver: $0.driver, steps: $0.steps) }
         vfioState = (view.lastState ?? record.debugState)?.apiName
         session = view.session?.id.text
         content = view.session?.content.rawValue
@@ -31,21 +46,61 @@ extension DeviceDTO {
 
 extension MigrationSupportDTO {
     init(_ record: DeviceRecord, hasSession: Bool) {
+        var probedAt: String?
+        if !hasSession, case .probe(let time)? = record.supportSource { probedAt = time.rfc3339 }
         self.init(
             kind: record.support.kind,
             flags: record.support.flags?.names ?? [],
-            source: Self.source(of: record, hasSession: hasSession)
+            source: Self.source(of: record, hasSession: hasSession),
+            probedAt: probedAt
         )
     }
 
     private static func source(of record: DeviceRecord, hasSession: Bool) -> String? {
         if record.backend == .simulated { return "simulation" }
-        return switch record.support {
-        case .unknown: nil
-        case .recreate: "driver"
-        case .stateStream: hasSession ? "session" : "probe"
-        case .none: hasSession ? "session" : "driver"
+        if hasSession, record.support != .recreate, record.support != .unknown { return "session" }
+        return record.supportSource?.name
+    }
+}
+
+extension IsolationDTO {
+    init(_ facts: IsolationFacts) {
+        self.init(
+            type: facts.kind,
+            viable: facts.isViable,
+            siblings: facts.siblings.map {
+                GroupSiblingDTO(address: $0.address, driver: $0.driver, blocking: $0.isBlocking)
+            }
+        )
+    }
+}
+
+extension PCIFactsDTO {
+    init(_ facts: PCIFacts, className: String?) {
+        self.init(resetMethods: facts.resetMethods)
+        classCode = facts.classCode.map { hexadecimal($0, digits: 6) }
+        self.className = className
+        powerState = facts.powerState
+        switch facts.role {
+        case .plain: break
+        case .physical(let limit, let functions):
+            virtualFunctions = functions
+            virtualFunctionsLimit = limit
+        case .virtual(let physical): physicalFunction = physical
         }
+    }
+}
+
+extension SubchannelFactsDTO {
+    init(_ facts: SubchannelFacts) {
+        self.init(
+            subchannel: facts.address,
+            deviceNumber: facts.deviceNumber,
+            channelPaths: facts.paths,
+            installedMask: hexadecimal(UInt32(facts.installedMask), digits: 2),
+            availableMask: hexadecimal(UInt32(facts.availableMask), digits: 2),
+            operationalMask: hexadecimal(UInt32(facts.operationalMask), digits: 2)
+        )
     }
 }
 
