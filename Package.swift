@@ -96,7 +96,12 @@ let package = Package(
                 argumentParser, .product(name: "Logging", package: "swift-log"),
             ]
         ),
-        program("ferryctl", ["APIClient", "APISchema", "JSONCoding", argumentParser]),
+        program(
+            "ferryctl",
+            [
+                "APIClient", "APISchema", "JSONCoding", "MigrationCore", "SystemIO", argumentParser,
+            ]
+        ),
         program("ferry-simd", ["SimulatedDevices", "MigrationCore", argumentParser]),
 
         tests(

@@ -4,11 +4,32 @@ package import APISchema
 extension APIClient {
     package func host() throws(ClientProblem) -> HostDTO { try get("/v1/host") }
 
+    /// Whether ferryd takes work, and if not, why.
+    package func readiness() throws(ClientProblem) -> ReadinessDTO {
+        let response = try transport.perform(
+            CurlTransport.Request(
+                method: "GET",
+                target: "/readyz",
+                patience: .whole(seconds: answerSeconds)
+            )
+        )
+        // It says so with 503, and in the same document.
+        return try Self.document(in: response)
+    }
+
+    /// The metrics as Prometheus reads them.
+    package func metrics() throws(ClientProblem) -> String {
+        String(decoding: try send("GET", "/metrics").body, as: UTF8.self)
+    }
+
     // MARK: Devices
 
     package func devices(
-        _ choice: ListChoice = ListChoice()
-    ) throws(ClientProblem) -> [DeviceDTO] { try items("/v1/devices", choice) }
+        _ choice: ListChoice = ListChoice(),
+        limit: Int = .max
+    ) throws(ClientProblem) -> [DeviceDTO] {
+        try items("/v1/devices", choice, limit: limit)
+    }
 
     package func device(_ id: String) throws(ClientProblem) -> DeviceDTO {
         try get(path("devices", id))
@@ -21,8 +42,11 @@ extension APIClient {
     // MARK: Sessions
 
     package func sessions(
-        _ choice: ListChoice = ListChoice()
-    ) throws(ClientProblem) -> [SessionDTO] { try items("/v1/sessions", choice) }
+        _ choice: ListChoice = ListChoice(),
+        limit: Int = .max
+    ) throws(ClientProblem) -> [SessionDTO] {
+        try items("/v1/sessions", choice, limit: limit)
+    }
 
     package func session(_ id: String) throws(ClientProblem) -> SessionDTO {
         try get(path("sessions", id))
@@ -42,10 +66,9 @@ extension APIClient {
 
     // MARK: Jobs
 
-    /// The newest jobs, or the first ones of another order, up to a limit.
     package func jobs(
         _ choice: ListChoice = ListChoice(),
-        limit: Int
+        limit: Int = .max
     ) throws(ClientProblem) -> [JobDTO] {
         try items("/v1/jobs", choice, limit: limit)
     }
@@ -65,8 +88,9 @@ extension APIClient {
         )
     }
 
-    package func createJob(_ request: JobRequestDTO) throws(ClientProblem) -> JobDTO {
-        try post("/v1/jobs", request)
+    /// Forgets a job that has ended, with its journal.
+    package func deleteJob(_ id: String) throws(ClientProblem) {
+        try send("DELETE", path("jobs", id))
     }
 
     package func cancelJob(_ id: String) throws(ClientProblem) -> JobDTO {
@@ -89,7 +113,7 @@ extension APIClient {
         ofJob id: String
     ) throws(ClientProblem) -> (limits: JobLimitsDTO, tag: String) {
         let response = try send("GET", path("jobs", id) + "/limits")
-        return (try Self.document(in: response), response.tag ?? "*")
+        return (try Self.document(in: response), response.head.tag ?? "*")
     }
 
     package func changeLimits(
@@ -107,8 +131,11 @@ extension APIClient {
     // MARK: Images
 
     package func images(
-        _ choice: ListChoice = ListChoice()
-    ) throws(ClientProblem) -> [ImageDTO] { try items("/v1/images", choice) }
+        _ choice: ListChoice = ListChoice(),
+        limit: Int = .max
+    ) throws(ClientProblem) -> [ImageDTO] {
+        try items("/v1/images", choice, limit: limit)
+    }
 
     package func image(_ id: String) throws(ClientProblem) -> ImageDTO {
         try get(path("images", id))
@@ -118,7 +145,7 @@ extension APIClient {
         try send("DELETE", path("images", id))
     }
 
-    private func path(_ collection: String, _ id: String) -> String {
+    func path(_ collection: String, _ id: String) -> String {
         "/v1/\(collection)/\(percentEncoded(id))"
     }
 }

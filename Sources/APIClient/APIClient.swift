@@ -7,15 +7,22 @@ internal import JSONCoding
 package final class APIClient {
     /// How long an answer may take beside the time a long poll asks for, in seconds: a call may
     /// reset a device, and those take their time.
-    private static let answerSeconds = 120
+    package static let standardAnswerSeconds = 120
 
     let transport: CurlTransport
+    let answerSeconds: Int
 
-    package convenience init(server: ServerAddress) throws(ClientProblem) {
-        self.init(transport: try CurlTransport(server: server))
+    package convenience init(
+        server: ServerAddress,
+        answerSeconds: Int = standardAnswerSeconds
+    ) throws(ClientProblem) {
+        self.init(transport: try CurlTransport(server: server), answerSeconds: answerSeconds)
     }
 
-    init(transport: CurlTransport) { self.transport = transport }
+    init(transport: CurlTransport, answerSeconds: Int = standardAnswerSeconds) {
+        self.transport = transport
+        self.answerSeconds = answerSeconds
+    }
 
     func get<Document: Decodable>(
         _ path: String,
@@ -29,7 +36,15 @@ package final class APIClient {
         _ path: String,
         _ body: (some Encodable)? = String?.none
     ) throws(ClientProblem) -> Document {
-        try Self.document(in: send("POST", path, [], body: Self.text(of: body)))
+        try post(path, body, headers: [])
+    }
+
+    func post<Document: Decodable>(
+        _ path: String,
+        _ body: (some Encodable)?,
+        headers: [(name: String, value: String)]
+    ) throws(ClientProblem) -> Document {
+        try Self.document(in: send("POST", path, [], body: Self.text(of: body), headers: headers))
     }
 
     /// Replaces a document that has not changed since it was read.
@@ -38,7 +53,9 @@ package final class APIClient {
         _ body: some Encodable,
         ifMatch tag: String
     ) throws(ClientProblem) -> Document {
-        try Self.document(in: send("PUT", path, [], body: Self.text(of: body), ifMatch: tag))
+        try Self.document(
+            in: send("PUT", path, [], body: Self.text(of: body), headers: [("If-Match", tag)])
+        )
     }
 
     @discardableResult
@@ -46,22 +63,35 @@ package final class APIClient {
         _ method: String,
         _ path: String,
         _ query: [(name: String, value: String)] = [],
-        body: [UInt8]? = nil,
-        ifMatch: String? = nil,
+        body: CurlTransport.Body = .none,
+        headers: [(name: String, value: String)] = [],
         waitSeconds: Int = 0
     ) throws(ClientProblem) -> CurlTransport.Response {
-        let pairs = query.map { "\($0.name)=\(percentEncoded($0.value))" }
-        let response = try transport.perform(
+        try perform(
             CurlTransport.Request(
                 method: method,
-                target: pairs.isEmpty ? path : "\(path)?\(pairs.joined(separator: "&"))",
+                target: Self.target(path, query),
+                headers: headers,
                 body: body,
-                ifMatch: ifMatch,
-                timeoutSeconds: waitSeconds + Self.answerSeconds
+                patience: .whole(seconds: waitSeconds + answerSeconds)
             )
         )
+    }
+
+    /// Makes a request; an answer that is no success is thrown as what it says.
+    @discardableResult
+    func perform(
+        _ request: CurlTransport.Request,
+        into sink: (any AnswerSink)? = nil
+    ) throws(ClientProblem) -> CurlTransport.Response {
+        let response = try transport.perform(request, into: sink)
         guard (200..<300).contains(response.status) else { throw Self.problem(in: response) }
         return response
+    }
+
+    static func target(_ path: String, _ query: [(name: String, value: String)]) -> String {
+        let pairs = query.map { "\($0.name)=\(percentEncoded($0.value))" }
+        return pairs.isEmpty ? path : "\(path)?\(pairs.joined(separator: "&"))"
     }
 
     /// Every item of a list, page by page.
@@ -86,10 +116,11 @@ package final class APIClient {
         return items
     }
 
-    private static func text(of body: (some Encodable)?) throws(ClientProblem) -> [UInt8]? {
-        guard let body else { return nil }
+    private static func text(of body: (some Encodable)?) throws(ClientProblem) -> CurlTransport.Body
+    {
+        guard let body else { return .none }
         do throws(JSONProblem) {
-            return try JSONWriter.encode(body)
+            return .document(try JSONWriter.encode(body))
         } catch {
             throw .notUnderstood(
                 status: 0,
@@ -117,7 +148,7 @@ package final class APIClient {
     }
 
     private static func problem(in response: CurlTransport.Response) -> ClientProblem {
-        guard response.contentType?.hasPrefix("application/problem+json") == true,
+        guard response.head.contentType?.hasPrefix("application/problem+json") == true,
             let problem = try? JSONReader.decode(
                 ProblemDTO.self,
                 from: response.body,

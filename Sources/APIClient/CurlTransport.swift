@@ -10,19 +10,33 @@ final class CurlTransport {
     struct Request {
         let method: String
         let target: String
-        let body: [UInt8]?
-        /// The entity tag of what is to be changed.
-        var ifMatch: String?
-        /// How long the answer may take, in seconds.
-        let timeoutSeconds: Int
+        var headers: [(name: String, value: String)] = []
+        var body: Body = .none
+        var patience: Patience
+    }
+
+    enum Body {
+        case none
+        /// A JSON document.
+        case document([UInt8])
+        /// Bytes of a file, read as the server takes them; their type and how many.
+        case stream(any BodySource, type: String, byteCount: Int64)
+    }
+
+    /// How long the server may take.
+    enum Patience {
+        /// For the whole answer, in seconds.
+        case whole(seconds: Int)
+        /// Between one part of a stream and the next, in seconds.
+        case betweenParts(seconds: Int)
     }
 
     struct Response {
-        let status: Int
-        let contentType: String?
-        /// The entity tag of the document.
-        let tag: String?
+        let head: AnswerHead
+        /// Empty when a sink took it.
         let body: [UInt8]
+
+        var status: Int { head.status }
     }
 
     /// More than the longest page of jobs.
@@ -48,33 +62,42 @@ final class CurlTransport {
 
     deinit { unsafe curl_easy_cleanup(handle) }
 
-    func perform(_ request: Request) throws(ClientProblem) -> Response {
+    /// Makes a request and waits for its answer.
+    ///
+    /// The body of a success goes to the sink, if there is one, and is collected up to a limit
+    /// otherwise, as that of a refusal is. A sink that wants no more ends the transfer, and that is
+    /// no failure.
+    func perform(
+        _ request: Request,
+        into sink: (any AnswerSink)? = nil
+    ) throws(ClientProblem) -> Response {
         // Keeps connections, forgets options.
         unsafe curl_easy_reset(handle)
-        let answer = AnswerBuffer(limit: answerByteLimit)
+        let answer = Answer(limit: answerByteLimit, sink: sink)
+        let upload: Upload? =
+            if case .stream(let source, _, _) = request.body { Upload(source) } else { nil }
         var headers = HeaderLines()
-        try prepare(request, answer, &headers)
+        try prepare(request, answer, upload, &headers)
         let code = unsafe curl_easy_perform(handle)
-        guard code == CURLE_OK else {
+        guard code == CURLE_OK || answer.wasStopped else {
+            if let failure = upload?.failure { throw failure }
             guard !answer.isTooLong else {
                 throw ClientProblem.notUnderstood(
-                    status: status,
-                    detail: "The answer is longer than \(answerByteLimit) bytes."
+                    status: answer.head.status,
+                    detail: "The answer is longer than it may be: "
+                        + "\(answerByteLimit) bytes, \(Answer.headerLimit) header lines."
                 )
             }
-            throw unreachable(code)
+            throw broken(code)
         }
-        return Response(
-            status: status,
-            contentType: contentType,
-            tag: answer.tag,
-            body: answer.bytes
-        )
+        answer.finish()
+        return Response(head: answer.head, body: answer.bytes)
     }
 
     private func prepare(
         _ request: Request,
-        _ answer: AnswerBuffer,
+        _ answer: Answer,
+        _ upload: Upload?,
         _ headers: inout HeaderLines
     ) throws(ClientProblem) {
         try set(CURLOPT_URL, server.origin + request.target)
@@ -86,19 +109,48 @@ final class CurlTransport {
         try set(CURLOPT_PATH_AS_IS, 1)
         try set(CURLOPT_NOSIGNAL, 1)
         try set(CURLOPT_CONNECTTIMEOUT, Self.connectTimeoutSeconds)
-        try set(CURLOPT_TIMEOUT, request.timeoutSeconds)
-        try set(CURLOPT_USERAGENT, "ferryctl")
-        if request.method == "POST" || request.method == "PUT" {
-            try setBody(request.body ?? [], &headers)
+        switch request.patience {
+        case .whole(let seconds): try set(CURLOPT_TIMEOUT, seconds)
+        case .betweenParts(let seconds):
+            try set(CURLOPT_LOW_SPEED_LIMIT, 1)
+            try set(CURLOPT_LOW_SPEED_TIME, seconds)
         }
-        if let tag = request.ifMatch { headers.append("If-Match: \(tag)") }
-        try set(CURLOPT_CUSTOMREQUEST, request.method)
+        try set(CURLOPT_USERAGENT, "ferryctl")
+        try setBody(request, upload, &headers)
+        for (name, value) in request.headers { headers.append("\(name): \(value)") }
+        if request.method == "HEAD" {
+            try set(CURLOPT_NOBODY, 1)
+        } else {
+            try set(CURLOPT_CUSTOMREQUEST, request.method)
+        }
         try check(unsafe ferry_curl_set_headers(handle, headers.list))
         try check(unsafe ferry_curl_set_writer(handle, appendAnswer))
         let context = unsafe Unmanaged.passUnretained(answer).toOpaque()
         try check(unsafe ferry_curl_set_pointer(handle, CURLOPT_WRITEDATA, context))
         try check(unsafe ferry_curl_set_header_reader(handle, noteHeader))
         try check(unsafe ferry_curl_set_pointer(handle, CURLOPT_HEADERDATA, context))
+    }
+
+    private func setBody(
+        _ request: Request,
+        _ upload: Upload?,
+        _ headers: inout HeaderLines
+    ) throws(ClientProblem) {
+        switch request.body {
+        case .none:
+            if request.method == "POST" || request.method == "PUT" { try setBody([], &headers) }
+        case .document(let bytes): try setBody(bytes, &headers)
+        case .stream(_, let type, let byteCount):
+            guard let upload else { return }
+            headers.append("Content-Type: \(type)")
+            // A connection that turns out to be dead would want the body again from its start.
+            try set(CURLOPT_FRESH_CONNECT, 1)
+            try set(CURLOPT_UPLOAD, 1)
+            try check(unsafe ferry_curl_set_upload_size(handle, curl_off_t(byteCount)))
+            try check(unsafe ferry_curl_set_reader(handle, readUpload))
+            let context = unsafe Unmanaged.passUnretained(upload).toOpaque()
+            try check(unsafe ferry_curl_set_pointer(handle, CURLOPT_READDATA, context))
+        }
     }
 
     private func setBody(
@@ -127,60 +179,25 @@ final class CurlTransport {
     }
 
     private func check(_ code: CURLcode) throws(ClientProblem) {
-        guard code == CURLE_OK else { throw unreachable(code) }
+        guard code == CURLE_OK else { throw broken(code) }
     }
 
-    private func unreachable(_ code: CURLcode) -> ClientProblem {
+    /// What a failed transfer means: whether anything was sent decides.
+    private func broken(_ code: CURLcode) -> ClientProblem {
         let text = unsafe String(cString: curl_easy_strerror(code))
         var number = 0
         unsafe ferry_curl_get_errno(handle, &number)
         let cause = number == 0 ? "" : ": \(unsafe String(cString: strerror(Int32(number))))"
-        return .unreachable(server: server, detail: "\(text)\(cause).")
-    }
-
-    private var status: Int {
-        var status = 0
-        unsafe ferry_curl_get_status(handle, &status)
-        return status
-    }
-
-    private var contentType: String? {
-        var text: UnsafePointer<CChar>?
-        unsafe ferry_curl_get_content_type(handle, &text)
-        return unsafe text.map { unsafe String(cString: $0) }
+        var sentBytes = 0
+        unsafe ferry_curl_get_request_size(handle, &sentBytes)
+        let detail = "\(text)\(cause)."
+        return sentBytes > 0
+            ? .interrupted(server: server, detail: detail)
+            : .unreachable(server: server, detail: detail)
     }
 
     /// libcurl's process-wide state: made once, before the first handle.
     private static let isReady = curl_global_init(Int(CURL_GLOBAL_NOTHING)) == CURLE_OK
-}
-
-/// What arrived of an answer, up to a limit.
-private final class AnswerBuffer {
-    private(set) var bytes: [UInt8] = []
-    private(set) var isTooLong = false
-    private(set) var tag: String?
-    private let limit: Int
-
-    init(limit: Int) { self.limit = limit }
-
-    /// Takes one line of the head; only the entity tag matters here.
-    func note(_ line: String) {
-        let name = "etag:"
-        guard line.lowercased().hasPrefix(name) else { return }
-        tag = String(
-            line.dropFirst(name.count).drop { $0 == " " }.prefix { !$0.isNewline }
-        )
-    }
-
-    /// False when there is no room.
-    func append(_ more: UnsafeRawBufferPointer) -> Bool {
-        guard more.count <= limit - bytes.count else {
-            isTooLong = true
-            return false
-        }
-        unsafe bytes.append(contentsOf: more)
-        return true
-    }
 }
 
 /// Headers as libcurl takes them; freed with the value.
@@ -194,35 +211,4 @@ private struct HeaderLines: ~Copyable {
     }
 
     deinit { unsafe curl_slist_free_all(list) }
-}
-
-/// libcurl's write callback: a count other than the given one ends the transfer.
-private func appendAnswer(
-    _ data: UnsafeMutablePointer<CChar>?,
-    _ size: Int,
-    _ count: Int,
-    _ context: UnsafeMutableRawPointer?
-) -> Int {
-    guard let data = unsafe data, let context = unsafe context else { return 0 }
-    let answer = unsafe Unmanaged<AnswerBuffer>.fromOpaque(context).takeUnretainedValue()
-    let (byteCount, overflow) = size.multipliedReportingOverflow(by: count)
-    guard !overflow else { return 0 }
-    let bytes = unsafe UnsafeRawBufferPointer(start: data, count: byteCount)
-    return unsafe answer.append(bytes) ? byteCount : 0
-}
-
-/// libcurl's header callback: one call a line.
-private func noteHeader(
-    _ data: UnsafeMutablePointer<CChar>?,
-    _ size: Int,
-    _ count: Int,
-    _ context: UnsafeMutableRawPointer?
-) -> Int {
-    guard let data = unsafe data, let context = unsafe context else { return 0 }
-    let answer = unsafe Unmanaged<AnswerBuffer>.fromOpaque(context).takeUnretainedValue()
-    let (byteCount, overflow) = size.multipliedReportingOverflow(by: count)
-    guard !overflow else { return 0 }
-    let bytes = unsafe UnsafeRawBufferPointer(start: data, count: byteCount)
-    answer.note(unsafe String(decoding: bytes, as: UTF8.self))
-    return byteCount
 }

@@ -15,9 +15,18 @@ package struct DeviceDTO: Hashable, Sendable, Codable {
     /// `0x15b3`: hexadecimal with four digits.
     package var vendorID: String?
     package var deviceID: String?
+    package var vendorName: String?
+    package var deviceName: String?
+    /// `vfio-pci`, `vfio-ccw`, …: what VFIO says it is, whatever its bus.
+    package var deviceAPI: String?
     package var numaNode: Int?
-    package var parent: String?
-    package var mdevType: String?
+    package var isolation: IsolationDTO?
+    package var pci: PCIFactsDTO?
+    package var mdev: MediatedFactsDTO?
+    package var ccw: SubchannelFactsDTO?
+    package var ap: MatrixFactsDTO?
+    /// Left out for a device that VFIO has.
+    package var candidate: CandidateDTO?
     package let migration: MigrationSupportDTO
     /// The last state the device reported, to Ferry or to debugfs: `running_p2p`.
     package var vfioState: String?
@@ -50,13 +59,17 @@ package struct MigrationSupportDTO: Hashable, Sendable, Codable {
     package let kind: String
     /// `stop_copy`, `p2p`, `pre_copy`: empty unless the kind is `state_stream`.
     package let flags: [String]
-    /// How Ferry knows: `simulation`, `session`, `probe` or `driver`; left out when it does not.
+    /// How Ferry knows: `simulation`, `session`, `probe`, `debugfs` or `inferred`; left out when it
+    /// does not.
     package let source: String?
+    /// When the device was asked.
+    package let probedAt: String?
 
-    package init(kind: String, flags: [String], source: String?) {
+    package init(kind: String, flags: [String], source: String?, probedAt: String?) {
         self.kind = kind
         self.flags = flags
         self.source = source
+        self.probedAt = probedAt
     }
 }
 

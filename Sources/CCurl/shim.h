@@ -46,10 +46,18 @@ static inline CURLcode ferry_curl_set_header_reader(
     return curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, reader);
 }
 
-static inline CURLcode ferry_curl_get_status(CURL *handle, long *status)
+static inline CURLcode ferry_curl_set_reader(
+    CURL *handle, size_t (*reader)(char *, size_t, size_t, void *))
 {
-    return curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, status);
+    return curl_easy_setopt(handle, CURLOPT_READFUNCTION, reader);
 }
+
+static inline CURLcode ferry_curl_set_upload_size(CURL *handle, curl_off_t size)
+{
+    return curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, size);
+}
+
+static const size_t ferry_curl_abort_reading = CURL_READFUNC_ABORT;
 
 /* The errno of the last failure to connect, or 0. */
 static inline CURLcode ferry_curl_get_errno(CURL *handle, long *number)
@@ -57,13 +65,10 @@ static inline CURLcode ferry_curl_get_errno(CURL *handle, long *number)
     return curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, number);
 }
 
-/* The string belongs to the handle and lives until its next transfer. */
-static inline CURLcode ferry_curl_get_content_type(CURL *handle, const char **type)
+/* Bytes of the requests that were sent. */
+static inline CURLcode ferry_curl_get_request_size(CURL *handle, long *size)
 {
-    char *text = NULL;
-    CURLcode code = curl_easy_getinfo(handle, CURLINFO_CONTENT_TYPE, &text);
-    *type = text;
-    return code;
+    return curl_easy_getinfo(handle, CURLINFO_REQUEST_SIZE, size);
 }
 
 #endif

@@ -11,9 +11,8 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-/* What a daemon without a listening socket of its own is started with. */
+/* What a daemon without a listening socket and without threads of its own is started with. */
 struct ferry_http_daemon {
-    unsigned int thread_count;
     unsigned int connection_limit;
     size_t connection_memory;
     MHD_NotifyConnectionCallback connection_changed;
@@ -26,16 +25,30 @@ struct ferry_http_daemon {
 static inline struct MHD_Daemon *ferry_http_start(const struct ferry_http_daemon *with)
 {
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
-            MHD_ALLOW_SUSPEND_RESUME,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
         0, NULL, NULL, with->request_progressed, with->context,
-        MHD_OPTION_THREAD_POOL_SIZE, with->thread_count,
         MHD_OPTION_CONNECTION_LIMIT, with->connection_limit,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, with->connection_memory,
         MHD_OPTION_NOTIFY_CONNECTION, with->connection_changed, with->context,
         MHD_OPTION_URI_LOG_CALLBACK, with->target_read, with->context,
         MHD_OPTION_NOTIFY_COMPLETED, with->request_ended, with->context,
         MHD_OPTION_END);
+}
+
+/* The descriptor that is readable when a daemon has something to do, or -1. */
+static inline int ferry_http_events(struct MHD_Daemon *daemon)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    return info == NULL ? -1 : info->epoll_fd;
+}
+
+/* How many milliseconds a daemon may be left alone, -1 when until its descriptor is readable. */
+static inline int ferry_http_patience(struct MHD_Daemon *daemon)
+{
+    MHD_UNSIGNED_LONG_LONG patience = 0;
+    if (MHD_get_timeout(daemon, &patience) != MHD_YES)
+        return -1;
+    return patience > 60000 ? 60000 : (int)patience;
 }
 
 /* The descriptor of a connection, or -1. */

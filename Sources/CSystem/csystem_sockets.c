@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
@@ -166,4 +167,42 @@ int ferry_connect_datagrams(const char *path)
         return result;
     }
     return sender;
+}
+
+int ferry_listen_uevents(int buffer_byte_count)
+{
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
+    int raw = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+    int error;
+
+    if (raw < 0)
+        return -errno;
+    /* More than the limit of the system, where we may; else as much as it lets. */
+    if (setsockopt(raw, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_byte_count, sizeof(int)) < 0)
+        setsockopt(raw, SOL_SOCKET, SO_RCVBUF, &buffer_byte_count, sizeof(int));
+    if (bind(raw, (struct sockaddr *)&address, sizeof(address)) < 0) {
+        error = -errno;
+        close(raw);
+        return error;
+    }
+    return raw;
+}
+
+ssize_t ferry_receive_uevent(int fd, void *bytes, size_t byte_count)
+{
+    struct sockaddr_nl sender;
+    struct iovec part = {.iov_base = bytes, .iov_len = byte_count};
+    struct msghdr message = {.msg_name = &sender, .msg_namelen = sizeof(sender),
+                             .msg_iov = &part, .msg_iovlen = 1};
+    ssize_t count;
+
+    do
+        count = recvmsg(fd, &message, 0);
+    while (count < 0 && errno == EINTR);
+    if (count < 0)
+        return -errno;
+    /* Only the kernel is port 0; what a program sends is nothing to go by. */
+    if (sender.nl_pid != 0 || message.msg_flags & MSG_TRUNC)
+        return 0;
+    return count;
 }

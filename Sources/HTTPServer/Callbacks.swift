@@ -4,7 +4,7 @@ internal import Glibc
 // The functions libmicrohttpd calls, on its own threads. They are functions of a library and not
 // closures: a closure written in a main.swift would belong to the main actor and trap there.
 //
-// Their first argument is the RequestService, retained as long as the daemon runs. A connection's
+// Their first argument is the DaemonContext, retained as long as the daemon runs. A connection's
 // context is a retained ClientConnection, from its start to its close; a request's is a retained
 // Exchange, from its target to its end; a streamed body's is a retained StreamedAnswer, as long as
 // libmicrohttpd has the response.
@@ -15,13 +15,16 @@ func connectionChanged(
     _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
     _ change: MHD_ConnectionNotificationCode
 ) {
-    guard let service = unsafe service(context), let slot = unsafe slot else { return }
+    guard let context = unsafe daemonContext(context), let slot = unsafe slot else { return }
     if change == .CONNECTION_NOTIFY_STARTED {
-        let client = unsafe service.didConnect(ferry_http_descriptor(connection))
+        let client = unsafe context.service.didConnect(
+            ferry_http_descriptor(connection),
+            context.wakeup
+        )
         unsafe slot.pointee = Unmanaged.passRetained(client).toOpaque()
     } else if let raw = unsafe slot.pointee {
         unsafe slot.pointee = nil
-        service.didDisconnect(
+        context.service.didDisconnect(
             unsafe Unmanaged<ClientConnection>.fromOpaque(raw).takeRetainedValue()
         )
     }
@@ -90,6 +93,10 @@ func bodyEnded(_ context: UnsafeMutableRawPointer?) {
 }
 
 private func service(_ context: UnsafeMutableRawPointer?) -> RequestService? {
+    unsafe daemonContext(context)?.service
+}
+
+private func daemonContext(_ context: UnsafeMutableRawPointer?) -> DaemonContext? {
     guard let context = unsafe context else { return nil }
-    return unsafe Unmanaged<RequestService>.fromOpaque(context).takeUnretainedValue()
+    return unsafe Unmanaged<DaemonContext>.fromOpaque(context).takeUnretainedValue()
 }

@@ -7,6 +7,8 @@ final class ClientConnection: Sendable {
     let caller: Caller
     /// Ours alone among all connections there ever were, and greater than those before.
     let number: UInt64
+    /// Of the thread that runs the connection.
+    let wakeup: Wakeup
     private let hangups: HangupWatch
     private let isWatched = Atomic(false)
     private let isHungUp = Atomic(false)
@@ -29,7 +31,14 @@ final class ClientConnection: Sendable {
     private let known = Mutex<KnownHead?>(nil)
 
     /// A connection whose first request must be there in time.
-    init(descriptor: Int32, number: UInt64, hangups: HangupWatch, headTimeout: Duration) {
+    init(
+        descriptor: Int32,
+        number: UInt64,
+        wakeup: Wakeup,
+        hangups: HangupWatch,
+        headTimeout: Duration
+    ) {
+        self.wakeup = wakeup
         self.descriptor = descriptor
         self.number = number
         self.hangups = hangups

@@ -21,12 +21,17 @@ final class ConnectionRegistry: Sendable {
     init(hangups: HangupWatch) { self.hangups = hangups }
 
     /// A connection that has just begun.
-    func insert(_ descriptor: Int32, headTimeout: Duration) -> ClientConnection {
+    func insert(
+        _ descriptor: Int32,
+        _ wakeup: Wakeup,
+        headTimeout: Duration
+    ) -> ClientConnection {
         state.withLock { state in
             state.lastNumber += 1
             let connection = ClientConnection(
                 descriptor: descriptor,
                 number: state.lastNumber,
+                wakeup: wakeup,
                 hangups: hangups,
                 headTimeout: headTimeout
             )

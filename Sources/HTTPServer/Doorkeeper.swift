@@ -1,4 +1,3 @@
-internal import CMicrohttpd
 internal import Dispatch
 internal import Glibc
 internal import Synchronization
@@ -13,7 +12,7 @@ final class Doorkeeper: Sendable {
     private let connections: ConnectionRegistry
     private let options: HTTPServer.Options
     private var limit: Int { options.connectionLimit }
-    private let wakeup: Int32
+    private let wakeup: Wakeup
     private let queue = DispatchQueue(label: "http-door")
     private let didShut = DispatchSemaphore(value: 0)
     private let didLeave = DispatchSemaphore(value: 0)
@@ -42,30 +41,29 @@ final class Doorkeeper: Sendable {
         self.listener = listener
         self.connections = connections
         self.options = options
-        self.wakeup = ferry_http_wakeup()
-        guard wakeup >= 0 else {
-            throw ListenFailure(listener.boundAddress, "eventfd", errno: -wakeup)
+        do throws(Wakeup.Failure) {
+            self.wakeup = try Wakeup()
+        } catch {
+            throw ListenFailure(listener.boundAddress, "eventfd", errno: error.errno)
         }
     }
 
-    deinit { Glibc.close(wakeup) }
-
     /// Starts the thread, which runs until ``leave()``.
     ///
-    /// The daemon must outlive ``shut()``.
-    func open(_ daemon: HTTPDaemon) { queue.async { self.run(daemon) } }
+    /// Who comes is given to the daemons in turn; they must outlive ``shut()``.
+    func open(_ daemons: [HTTPDaemon]) { queue.async { self.run(daemons) } }
 
     /// Closes the listening socket; nobody comes in once this returns.
     func shut() {
         orders.withLock { $0.isShut = true }
-        wake()
+        wakeup.signal()
         didShut.wait()
     }
 
     /// Ends the thread.
     func leave() {
         orders.withLock { $0.isDone = true }
-        wake()
+        wakeup.signal()
         didLeave.wait()
     }
 
@@ -75,12 +73,12 @@ final class Doorkeeper: Sendable {
             lacksCandidates.exchange(false, ordering: .sequentiallyConsistent)
         else { return }
         orders.withLock { $0.hasCandidate = true }
-        wake()
+        wakeup.signal()
     }
 
     func didDisconnect() {
         let before = admitted.subtract(1, ordering: .relaxed).oldValue
-        if before >= limit { wake() }
+        if before >= limit { wakeup.signal() }
     }
 
     /// Reads a socket to its end before it is closed.
@@ -88,16 +86,13 @@ final class Doorkeeper: Sendable {
     /// Takes the descriptor over.
     func linger(_ descriptor: Int32) {
         orders.withLock { $0.lingering.append(descriptor) }
-        wake()
+        wakeup.signal()
     }
 
-    private func wake() {
-        var one: UInt64 = 1
-        _ = unsafe write(wakeup, &one, 8)
-    }
-
-    private func run(_ daemon: HTTPDaemon) {
+    private func run(_ daemons: [HTTPDaemon]) {
         var farewells = Farewells()
+        // Whose the next client is.
+        var turn = 0
         // The system has nothing to let anybody in with.
         var isResting = false
         // When to look again for somebody who goes for somebody else.
@@ -120,7 +115,7 @@ final class Doorkeeper: Sendable {
             if !isFull || orders.hasCandidate { nextEviction = .now }
             let door = isResting || MonotonicTime.now < nextEviction ? nil : listener.raw
             var polled = farewells.descriptors.map(Self.toRead)
-            polled.append(Self.toRead(wakeup))
+            polled.append(Self.toRead(wakeup.descriptor))
             polled.append(Self.toRead(connections.hangups.descriptor))
             if let door { polled.append(Self.toRead(door)) }
             unsafe poll(
@@ -128,7 +123,7 @@ final class Doorkeeper: Sendable {
                 nfds_t(polled.count),
                 timeout(hasTasks: isResting || farewells.isAny)
             )
-            drainWakeup()
+            wakeup.drain()
             farewells.read()
             connections.cutOffLate()
             connections.releaseAbandoned()
@@ -139,7 +134,7 @@ final class Doorkeeper: Sendable {
                 // Whoever had to go wakes this thread up when he is gone.
                 nextEviction = .now + options.tick
             } else {
-                isResting = !acceptAll(into: daemon)
+                isResting = !acceptAll(into: daemons, &turn)
             }
         }
         farewells.closeAll()
@@ -153,12 +148,13 @@ final class Doorkeeper: Sendable {
     }
 
     /// Lets in whoever waits; false when the system has nothing left to let them in with.
-    private func acceptAll(into daemon: HTTPDaemon) -> Bool {
+    private func acceptAll(into daemons: [HTTPDaemon], _ turn: inout Int) -> Bool {
         while admitted.load(ordering: .relaxed) < limit {
             switch listener.accept() {
             case .success(let descriptor):
                 admitted.add(1, ordering: .relaxed)
-                if !daemon.add(descriptor) { admitted.subtract(1, ordering: .relaxed) }
+                daemons[turn % daemons.count].add(descriptor)
+                turn &+= 1
             case .failure(let error):
                 switch error.number {
                 case EAGAIN: return true
@@ -179,11 +175,6 @@ final class Doorkeeper: Sendable {
         if connections.makeRoom(idleBefore: .now + (options.idleTimeout - options.idleGrace)) {
             lacksCandidates.store(false, ordering: .sequentiallyConsistent)
         }
-    }
-
-    private func drainWakeup() {
-        var count: UInt64 = 0
-        _ = unsafe read(wakeup, &count, 8)
     }
 
     private static func toRead(_ descriptor: Int32) -> pollfd {

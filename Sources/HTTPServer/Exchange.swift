@@ -132,7 +132,12 @@ final class Exchange: Sendable {
             case .calling:
                 if let response = refusal() { return response }
                 unsafe MHD_suspend_connection(connection)
-                phase = unsafe .suspended(SuspendedConnection(raw: connection))
+                phase = unsafe .suspended(
+                    SuspendedConnection(
+                        raw: connection,
+                        wakeup: self.connection.wakeup
+                    )
+                )
                 return nil
             case .head, .body, .suspended, .sending, .over:
                 return nil

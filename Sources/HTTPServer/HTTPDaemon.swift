@@ -1,22 +1,104 @@
 internal import CMicrohttpd
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
 
-/// libmicrohttpd's daemon, which keeps its service alive until it is stopped.
+/// A daemon of libmicrohttpd and the thread that runs it, until it is stopped.
 ///
-/// Sendable: adding connections is what libmicrohttpd lets any thread do, and stopping is done
-/// once, after the last one was added.
-@safe struct HTTPDaemon: @unchecked Sendable {
-    private let raw: OpaquePointer
-    private let service: Unmanaged<RequestService>
+/// libmicrohttpd could have threads of its own. But when exactly as many sockets are ready as it
+/// asks the system for at a time (128), it asks again before it looks at those, and then waits for
+/// another that may never come. Whoever runs it himself never has it wait.
+final class HTTPDaemon: Sendable {
+    private let daemon: RunningDaemon
+    private let service: RequestService
+    private let wakeup: Wakeup
+    private let queue: DispatchQueue
+    private let didStop = DispatchSemaphore(value: 0)
+    /// Guards what others want of the thread.
+    ///
+    /// A leaf of the lock order.
+    private let orders = Mutex(Orders())
 
-    /// Nil when the system has no threads or descriptors for it.
-    init?(_ service: RequestService) {
-        let retained = unsafe Unmanaged.passRetained(service)
-        let options = service.options
+    private struct Orders {
+        var isDone = false
+        var newcomers: [Int32] = []
+    }
+
+    /// Nil when the system has no memory or descriptors for it.
+    init?(_ service: RequestService, number: Int) {
+        guard let wakeup = try? Wakeup(),
+            let daemon = RunningDaemon(DaemonContext(service, wakeup))
+        else { return nil }
+        self.daemon = daemon
+        self.service = service
+        self.wakeup = wakeup
+        self.queue = DispatchQueue(label: "http-\(number)")
+        queue.async { self.run() }
+    }
+
+    /// Gives a connection to libmicrohttpd, which closes it in any case.
+    func add(_ descriptor: Int32) {
+        orders.withLock { $0.newcomers.append(descriptor) }
+        wakeup.signal()
+    }
+
+    /// Closes every connection and ends the thread.
+    ///
+    /// None may be suspended: libmicrohttpd would abort the process.
+    func stop() {
+        orders.withLock { $0.isDone = true }
+        wakeup.signal()
+        didStop.wait()
+    }
+
+    private func run() {
+        var polled = [daemon.events, wakeup.descriptor].map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
+        while true {
+            let orders = orders.withLock { orders in
+                defer { orders.newcomers = [] }
+                return orders
+            }
+            for descriptor in orders.newcomers where !daemon.add(descriptor) {
+                service.door.didDisconnect()
+            }
+            if orders.isDone { break }
+            daemon.run()
+            unsafe poll(&polled, 2, daemon.patience)
+            if polled[1].revents != 0 { wakeup.drain() }
+        }
+        daemon.stop()
+        didStop.signal()
+    }
+}
+
+/// What the callbacks of a daemon know.
+final class DaemonContext: Sendable {
+    let service: RequestService
+    let wakeup: Wakeup
+
+    init(_ service: RequestService, _ wakeup: Wakeup) {
+        self.service = service
+        self.wakeup = wakeup
+    }
+}
+
+/// A daemon of libmicrohttpd that keeps its context alive until it is stopped.
+///
+/// Sendable: it is made by one thread and used by another, and each of them alone.
+@safe private struct RunningDaemon: @unchecked Sendable {
+    private let raw: OpaquePointer
+    private let context: Unmanaged<DaemonContext>
+    /// Readable when there is something to do.
+    let events: Int32
+
+    init?(_ context: DaemonContext) {
+        let retained = unsafe Unmanaged.passRetained(context)
+        let options = context.service.options
         var daemon = unsafe ferry_http_daemon(
-            // A pool of one is what libmicrohttpd refuses.
-            thread_count: UInt32(max(2, options.threadCount)),
-            // Ours is kept at the door; its own is counted by thread, and must never bite.
-            connection_limit: UInt32(options.connectionLimit * max(2, options.threadCount)),
+            // Ours is kept at the door; this one must never bite.
+            connection_limit: UInt32(options.connectionLimit + 1),
             connection_memory: options.connectionMemoryByteCount,
             connection_changed: connectionChanged,
             target_read: targetRead,
@@ -29,10 +111,16 @@ internal import CMicrohttpd
             return nil
         }
         unsafe self.raw = raw
-        unsafe self.service = retained
+        unsafe self.context = retained
+        self.events = unsafe ferry_http_events(raw)
     }
 
-    /// Gives a connection to libmicrohttpd, which closes it in any case.
+    /// Milliseconds until there is something to do, unless ``events`` says so before; -1 for ever.
+    var patience: Int32 { unsafe ferry_http_patience(raw) }
+
+    /// Does what there is to do; never waits.
+    func run() { unsafe MHD_run(raw) }
+
     func add(_ descriptor: Int32) -> Bool {
         var address = sockaddr()
         // Its only use is a limit by address, which is not set.
@@ -40,11 +128,8 @@ internal import CMicrohttpd
         return unsafe MHD_add_connection(raw, descriptor, &address, length) == .YES
     }
 
-    /// Closes every connection and ends the threads.
-    ///
-    /// None may be suspended: libmicrohttpd would abort the process.
     func stop() {
         unsafe MHD_stop_daemon(raw)
-        unsafe service.release()
+        unsafe context.release()
     }
 }

@@ -8,7 +8,7 @@ package final class HTTPServer: Sendable {
     /// Guards that the stop is done once, and lets a second caller wait for the first.
     ///
     /// Held while the server stops; no callback takes it.
-    private let daemon: Mutex<HTTPDaemon?>
+    private let daemons: Mutex<[HTTPDaemon]>
 
     /// Serves the API.
     package convenience init(
@@ -51,11 +51,16 @@ package final class HTTPServer: Sendable {
             refuse: refuse
         )
         self.address = socket.boundAddress
-        guard let daemon = HTTPDaemon(service) else {
-            throw ListenFailure("\(listener): libmicrohttpd cannot start")
+        var daemons: [HTTPDaemon] = []
+        for number in 0..<max(1, options.threadCount) {
+            guard let daemon = HTTPDaemon(service, number: number) else {
+                for daemon in daemons { daemon.stop() }
+                throw ListenFailure("\(listener): libmicrohttpd cannot start")
+            }
+            daemons.append(daemon)
         }
-        self.daemon = Mutex(daemon)
-        service.door.open(daemon)
+        self.daemons = Mutex(daemons)
+        service.door.open(daemons)
     }
 
     /// Where clients find the server: `tcp:127.0.0.1:43121`, `unix:/run/ferry.sock`.
@@ -67,16 +72,16 @@ package final class HTTPServer: Sendable {
     ///
     /// Blocks the thread: at most some seconds more than ``Options/stopGrace``.
     package func stop() {
-        daemon.withLock { daemon in
-            guard let running = daemon else { return }
-            daemon = nil
+        daemons.withLock { daemons in
+            guard !daemons.isEmpty else { return }
             service.door.shut()
             service.beginStop()
             service.requests.waitForNone(atMost: service.options.stopGrace)
             service.endWaiting()
             // For the refusals to get through.
             service.requests.waitForNone(atMost: .seconds(2))
-            running.stop()
+            for daemon in daemons { daemon.stop() }
+            daemons = []
             service.door.leave()
         }
     }

@@ -47,11 +47,11 @@ struct Pause: ~Copyable, Sendable {
 
     /// Puts the connection aside until the other side calls; false when it has called already, or
     /// when nobody may wait any more: ask again.
-    func pause(_ connection: OpaquePointer) -> Bool {
+    func pause(_ connection: OpaquePointer, waking wakeup: Wakeup) -> Bool {
         state.withLock { state in
             guard case .asking = state else { return false }
             unsafe MHD_suspend_connection(connection)
-            state = unsafe .paused(SuspendedConnection(raw: connection))
+            state = unsafe .paused(SuspendedConnection(raw: connection, wakeup: wakeup))
             return true
         }
     }
@@ -107,8 +107,16 @@ struct Pause: ~Copyable, Sendable {
 /// what libmicrohttpd lets any thread do.
 @safe struct SuspendedConnection: @unchecked Sendable {
     private let raw: OpaquePointer
+    /// Of the thread that runs libmicrohttpd, which wakes up only threads of its own.
+    private let wakeup: Wakeup
 
-    init(raw: OpaquePointer) { unsafe self.raw = raw }
+    init(raw: OpaquePointer, wakeup: Wakeup) {
+        unsafe self.raw = raw
+        self.wakeup = wakeup
+    }
 
-    func resume() { unsafe MHD_resume_connection(raw) }
+    func resume() {
+        unsafe MHD_resume_connection(raw)
+        wakeup.signal()
+    }
 }

@@ -69,7 +69,9 @@ extension RequestService {
             case .later:
                 upload.willWait()
                 connection.expectNothing()
-                if unsafe exchange.pause.pause(event.connection) { return .YES }
+                if unsafe exchange.pause.pause(event.connection, waking: connection.wakeup) {
+                    return .YES
+                }
             }
         }
         return cutShort(exchange, .shuttingDown)

@@ -45,9 +45,13 @@ final class RequestService: Sendable {
         )
     }
 
-    func didConnect(_ descriptor: Int32) -> ClientConnection {
+    func didConnect(_ descriptor: Int32, _ wakeup: Wakeup) -> ClientConnection {
         metrics.didConnect()
-        let connection = connections.insert(descriptor, headTimeout: options.headTimeout)
+        let connection = connections.insert(
+            descriptor,
+            wakeup,
+            headTimeout: options.headTimeout
+        )
         door.didConnect()
         return connection
     }

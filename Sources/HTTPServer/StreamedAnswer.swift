@@ -44,7 +44,7 @@ internal import ManagementAPI
             case .failed: return ferry_http_body_broken
             case .later:
                 exchange.connection.expectNothing()
-                if unsafe exchange.pause.pause(connection) {
+                if unsafe exchange.pause.pause(connection, waking: exchange.connection.wakeup) {
                     exchange.didPause()
                     return 0
                 }

@@ -128,6 +128,30 @@ final class ActiveJob: Sendable {
         feed.didChange(id, generation: generation)
     }
 
+    /// Writes the job down for the first time, with what else its acceptance makes true.
+    ///
+    /// `extra` is told what readers will see. Returns that.
+    func accept(
+        with extra: (JobView) throws(Problem) -> StoreChange
+    ) throws(Problem) -> JobView {
+        let accepted: JobView = try writer.withLock { _ throws(Problem) in
+            let now = view
+            var job = now.job
+            job.generation += 1
+            let accepted = JobView(
+                job: job,
+                progress: now.progress,
+                stuckIn: nil,
+                switchoverBlockedBy: now.switchoverBlockedBy,
+                isCancellable: now.isCancellable
+            )
+            _ = try write([.accepted], .machine, try extra(accepted)) { _ in }
+            return accepted
+        }
+        feed.didChange(id, generation: accepted.job.generation)
+        return accepted
+    }
+
     /// Writes lines of what has happened with the next ones: the store did not take them.
     func owe(_ lines: [JournalEntry.Line]) { state.withLock { $0.owed += lines } }
 

@@ -47,6 +47,11 @@ final class DeviceLocks: Sendable {
         if let (device, other) = taken { throw refusal(device, other) }
     }
 
+    /// Why ``acquire(_:for:)`` would not take a device now; nil when it would.
+    func refusal(of device: DeviceID) -> Problem? {
+        holder(of: device).map { Self.busy(device, $0) }
+    }
+
     func release(_ devices: [DeviceID], from holder: Holder) {
         holders.withLock { holders in
             for device in devices where holders[device] == holder { holders[device] = nil }

@@ -13,20 +13,46 @@ extension Engine {
         requestedBy: String,
         trace: TraceParent? = nil
     ) throws(Problem) -> JobView {
+        try submit(spec, requestedBy, trace) { _ in StoreChange() }
+    }
+
+    /// The same, answered once: a later request with the same key gets the same answer.
+    ///
+    /// `answer` shows the job as it is accepted. Blocking. Throws `idempotency-in-flight`,
+    /// `idempotency-mismatch`.
+    package func submit(
+        _ spec: JobSpec,
+        requestedBy: String,
+        trace: TraceParent?,
+        once request: KeyedRequest?,
+        answer: (JobView) throws(Problem) -> RequestAnswer
+    ) throws(Problem) -> GivenAnswer {
+        try once(request) { keeping throws(Problem) in
+            let accepted = try submit(spec, requestedBy, trace) { view throws(Problem) in
+                var change = StoreChange()
+                if let keeping { change.keptAnswers = [keeping.kept(try answer(view))] }
+                return change
+            }
+            return try answer(accepted)
+        }
+    }
+
+    /// `extra` is what is stored with the job, by how it will be seen.
+    private func submit(
+        _ spec: JobSpec,
+        _ requestedBy: String,
+        _ trace: TraceParent?,
+        storing extra: (JobView) throws(Problem) -> StoreChange
+    ) throws(Problem) -> JobView {
         try checkAccepting()
-        let admission = JobAdmission(
-            backends: backends,
-            sessions: sessionTable,
-            images: catalogue,
-            memberLimit: workers.workerCount
-        )
-        try admission.checkShape(of: spec.work)
+        let admission = admission
+        var findings = Findings()
+        admission.checkShape(of: spec.work, &findings)
+        try findings.check()
         let id = try newJobID(spec)
         guard workers.reserve() else {
-            var facts = Problem.Facts()
-            facts.retryAfterSeconds = 5
             metrics.overloads.of("jobs").add()
-            throw Problem(.overloaded, "Too many jobs wait for a worker.", facts)
+            throw Self.noPlace
         }
         // What was taken for the job is given back when it does not begin.
         var givingBack: [() -> Void] = [{ self.workers.giveBackPlace() }]
@@ -44,9 +70,9 @@ extension Engine {
             givingBack.append { self.jobTable.remove(id) }
             // Again, for a stop that began meanwhile: it sees the job in the table, or is seen.
             try checkAccepting()
-            try job.record([.accepted], .machine)
+            let accepted = try job.accept(with: extra)
             start(job, admitted.members)
-            return job.view
+            return accepted
         } catch {
             for giveBack in givingBack.reversed() { giveBack() }
             throw error
@@ -151,6 +177,16 @@ extension Engine {
 
     // MARK: Admission
 
+    /// The rules for jobs, on what there is now.
+    var admission: JobAdmission {
+        JobAdmission(
+            backends: backends,
+            sessions: sessionTable,
+            images: catalogue,
+            memberLimit: workers.workerCount
+        )
+    }
+
     /// Throws `shutting-down` once a stop began.
     func checkAccepting() throws(Problem) {
         guard !isStopping.withLock({ $0 }) else {
@@ -169,10 +205,20 @@ extension Engine {
             else { throw Problem(.internalError, "No job id could be made.") }
             return id
         }
-        guard jobTable.job(asked) == nil, try store.job(asked) == nil else {
-            throw Self.exists(asked)
-        }
+        try checkUnused(asked)
         return asked
+    }
+
+    /// Throws `job-exists` when there is a job of this name.
+    func checkUnused(_ id: JobID) throws(Problem) {
+        guard jobTable.job(id) == nil, try store.job(id) == nil else { throw Self.exists(id) }
+    }
+
+    /// What a job is refused with for which there is no place to work or wait.
+    static var noPlace: Problem {
+        var facts = Problem.Facts()
+        facts.retryAfterSeconds = 5
+        return Problem(.overloaded, "Too many jobs wait for a worker.", facts)
     }
 
     private static func exists(_ id: JobID) -> Problem {
@@ -229,7 +275,8 @@ extension Engine {
         )
     }
 
-    private func expectedSets(of admitted: JobAdmission.Admitted) -> UInt64? {
+    /// What the SETs of a downtime are expected to take, as far as that was learned.
+    func expectedSets(of admitted: JobAdmission.Admitted) -> UInt64? {
         setDurations.withLock { durations in
             durations.downtime(
                 of: admitted.plan,

@@ -93,14 +93,6 @@ extension Engine {
         }
     }
 
-    /// Never while a job runs, in whose downtime the checkpoint could fall.
-    ///
-    /// One that fails is made again after the next job.
-    private func tidyStore() {
-        guard jobTable.active.isEmpty else { return }
-        try? perform { try? self.store.checkpoint() }
-    }
-
     /// Says in the session what became of its content.
     private func settle(
         _ session: OpenSession,

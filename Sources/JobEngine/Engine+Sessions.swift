@@ -24,6 +24,34 @@ extension Engine {
         device: DeviceID,
         joining companion: SessionID?
     ) throws(Problem) -> SessionRecord {
+        try openSession(device, joining: companion) { _ in [] }
+    }
+
+    /// The same, answered once: a later request with the same key gets the same answer.
+    ///
+    /// `answer` shows the session as it is opened. Blocking. Throws `idempotency-in-flight`,
+    /// `idempotency-mismatch`.
+    package func openSession(
+        device: DeviceID,
+        joining companion: SessionID?,
+        once request: KeyedRequest?,
+        answer: (SessionRecord) throws(Problem) -> RequestAnswer
+    ) throws(Problem) -> GivenAnswer {
+        try once(request) { keeping throws(Problem) in
+            let opened = try openSession(device, joining: companion) { record throws(Problem) in
+                guard let keeping else { return [] }
+                return [keeping.kept(try answer(record))]
+            }
+            return try answer(opened)
+        }
+    }
+
+    /// `answers` are stored with the session.
+    private func openSession(
+        _ device: DeviceID,
+        joining companion: SessionID?,
+        storing answers: (SessionRecord) throws(Problem) -> [KeptAnswer]
+    ) throws(Problem) -> SessionRecord {
         try checkAccepting()
         let (backend, facts) = try Self.field("/device") { () throws(Problem) in
             try backends.owner(of: device)
@@ -41,7 +69,14 @@ extension Engine {
                 }
             }
             let opened = try backend.open(device, joining: other)
-            return try keep(opened, .opened, .empty, facts, joins: companion)
+            return try keep(
+                opened,
+                .opened,
+                .empty,
+                facts,
+                joins: companion,
+                storing: answers
+            )
         }
     }
 
@@ -162,7 +197,8 @@ extension Engine {
         _ status: SessionRecord.Status,
         _ content: DeviceContent,
         _ note: String,
-        _ ending: Ending = .whenStored
+        _ ending: Ending = .whenStored,
+        forgetting answers: [KeptAnswer] = []
     ) throws(Problem) -> SessionRecord {
         let now = clock.timestamp()
         var record = session.record
@@ -172,7 +208,9 @@ extension Engine {
         record.note = note
         try events.telling { () throws(Problem) in
             do throws(Problem) {
-                try store.apply(StoreChange(record, at: now), .process)
+                var change = StoreChange(record, at: now)
+                change.forgottenAnswers = answers.map(\.request)
+                try store.apply(change, .process)
             } catch {
                 if ending == .whenStored { throw error }
             }
@@ -253,10 +291,12 @@ extension Engine {
         _ content: DeviceContent,
         _ facts: DeviceRecord,
         isReproducible: Bool = false,
-        joins companion: SessionID? = nil
+        joins companion: SessionID? = nil,
+        storing answers: (SessionRecord) throws(Problem) -> [KeptAnswer] = { _ in [] }
     ) throws(Problem) -> SessionRecord {
         let driven = DrivenDevice(device, clock: clock)
         var record: SessionRecord
+        let kept: [KeptAnswer]
         do throws(Problem) {
             record = SessionRecord(
                 id: try newSessionID(),
@@ -267,28 +307,32 @@ extension Engine {
                 openedAt: clock.timestamp()
             )
             record.joins = companion ?? sharer(of: device)
+            kept = try answers(record)
         } catch {
             driven.close()
             throw error
         }
         let session = OpenSession(record, driven, facts: facts)
-        try events.telling { () throws(Problem) in try enter(session) }
+        try events.telling { () throws(Problem) in try enter(session, kept) }
         do throws(Problem) {
             // Again, for a stop that began meanwhile: it sees the session, or is seen.
             try checkAccepting()
         } catch {
-            try end(session, .closed, content == .empty ? .empty : .lost, error.detail, .always)
+            let left: DeviceContent = content == .empty ? .empty : .lost
+            try end(session, .closed, left, error.detail, .always, forgetting: kept)
             throw error
         }
         return record
     }
 
     /// Stores a session, and puts it on the table when its keeper has its files.
-    private func enter(_ session: OpenSession) throws(Problem) {
+    private func enter(_ session: OpenSession, _ answers: [KeptAnswer]) throws(Problem) {
         let record = session.record
         let device = session.device.session
         do throws(Problem) {
-            try store.apply(StoreChange(record, at: record.openedAt), .process)
+            var change = StoreChange(record, at: record.openedAt)
+            change.keptAnswers = answers
+            try store.apply(change, .process)
         } catch {
             session.device.close()
             throw error
@@ -297,7 +341,14 @@ extension Engine {
             try handOver(device, record.id)
         } catch {
             // Nobody may find it open later, by what the keeper may have got of it.
-            _ = try? end(session, .closed, record.content, error.detail, .always)
+            _ = try? end(
+                session,
+                .closed,
+                record.content,
+                error.detail,
+                .always,
+                forgetting: answers
+            )
             throw error
         }
         sessionTable.insert(session)

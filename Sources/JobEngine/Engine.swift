@@ -18,11 +18,15 @@ package final class Engine: Sendable {
     let imageFiles: ImageDirectory
     let clock: any HostClock
     let startedAt: Timestamp
+    /// The same on the monotonic clock.
+    let startedAtNanoseconds: UInt64
+    /// How old the store was then.
+    let ageAtStart: StoreAge
     /// Who holds the files of sessions over the daemon's death, if anybody does.
     let keeper: (any FileKeeper)?
     /// Kept files of sessions the store does not know: held, and nothing else done to them.
     package let orphans: [KeptSession]
-    /// Jobs that somebody resolves just now.
+    /// Jobs that somebody resolves or deletes just now.
     ///
     /// A leaf.
     let resolving = Mutex<Set<JobID>>([])
@@ -43,12 +47,13 @@ package final class Engine: Sendable {
     let feed = ChangeFeed()
     /// What changes, for those who follow it.
     package let events: EventFeed
-    let sessionTable = SessionTable()
+    let sessionTable: SessionTable
     let jobTable: JobTable
     let catalogue = ImageCatalogue()
     let uploads: UploadTable
     let downloads: Turns
     let verifications: Turns
+    let keyedRequests: KeyedRequests
     /// Devices whose sessions end when the job on them has, because somebody waits for them.
     ///
     /// A leaf lock.
@@ -71,6 +76,10 @@ package final class Engine: Sendable {
     let deadlines = Mutex<[JobID: JobDeadline]>([:])
     /// Where the limits of jobs fire; they wait for a job's `writer` at most.
     let timers = DispatchQueue(label: "ferry.timers")
+    /// When the store is tidied up next.
+    ///
+    /// A leaf lock.
+    let tidying = Mutex<OneShotTimer?>(nil)
     /// Where a stop does its work.
     let stopping = DispatchQueue(label: "ferry.stopping")
 
@@ -96,6 +105,8 @@ package final class Engine: Sendable {
         self.events = EventFeed(store: store, configuration: configuration, clock: clock)
         self.keeper = keeper
         self.startedAt = clock.timestamp()
+        self.startedAtNanoseconds = clock.monotonicNanoseconds()
+        self.ageAtStart = try store.age()
         self.workers = WorkerPool(
             workerCount: configuration.workerCount,
             waitingLimit: configuration.queuedJobLimit
@@ -111,6 +122,11 @@ package final class Engine: Sendable {
         )
         self.downloads = Turns(configuration.downloadLimit, of: "images are downloaded")
         self.verifications = Turns(configuration.verificationLimit, of: "images are verified")
+        self.sessionTable = SessionTable(endedLimit: configuration.retainedSessionLimit)
+        self.keyedRequests = KeyedRequests(
+            count: try store.answerCount(),
+            limit: configuration.keptAnswerLimit
+        )
         self.setDurations = Mutex(SetDurations(try store.setDurations()))
         let revival = Revival(
             kept,
@@ -133,6 +149,7 @@ package final class Engine: Sendable {
         uploads.insert(try images.uploads())
         takeUp(recovery)
         try openInitialSessions()
+        tidyRegularly()
     }
 
     /// Runs blocking work on a small pool; throws `overloaded` when its queue is full.

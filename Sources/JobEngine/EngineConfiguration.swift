@@ -39,6 +39,16 @@ package struct EngineConfiguration: Hashable, Sendable {
     package var verificationLimit = 2
     /// Jobs of the store that one request for a list looks at; it goes on from there with the next.
     package var jobScanLimit = 2000
+    /// How long a job stays after its end, with its journal, and an ended session.
+    package var jobRetentionDays = 30
+    /// Most ended jobs that are kept.
+    package var retainedJobLimit = 100_000
+    /// Most ended sessions that are kept.
+    package var retainedSessionLimit = 1000
+    /// How long the answer to an Idempotency-Key is kept.
+    package var keptAnswerSeconds: Int64 = 86_400
+    /// Most of them that are kept before requests with new keys are refused.
+    package var keptAnswerLimit = 100_000
     package var version = "0.1.0"
 
     package init() {}

@@ -36,42 +36,58 @@ final class ImageCatalogue: Sendable {
         by job: JobID,
         isCopyAccepted: Bool
     ) throws(Problem) {
-        enum Answer {
-            case taken
-            case missing
-            case copied
-            case used(JobID)
+        let bar = state.withLock { state in
+            let bar = Self.bar(to: id, isCopyAccepted, state)
+            if bar == nil { state.users[id, default: []].insert(job) }
+            return bar
         }
-        let answer: Answer = state.withLock { state in
-            guard let record = state.records[id] else { return .missing }
-            if !isCopyAccepted {
-                if record.sourceResumed { return .copied }
-                if let user = state.users[id]?.first { return .used(user) }
-            }
-            state.users[id, default: []].insert(job)
-            return .taken
-        }
+        if let bar { throw Self.refusal(of: id, bar) }
+    }
+
+    /// Why ``beginUse(of:by:isCopyAccepted:)`` would refuse now; nil when it would not.
+    func refusal(of id: ImageID, isCopyAccepted: Bool) -> Problem? {
+        state.withLock { Self.bar(to: id, isCopyAccepted, $0) }.map { Self.refusal(of: id, $0) }
+    }
+
+    private enum Bar {
+        case missing
+        case copied
+        case used(JobID)
+    }
+
+    private static func bar(to id: ImageID, _ isCopyAccepted: Bool, _ state: State) -> Bar? {
+        guard let record = state.records[id] else { return .missing }
+        guard !isCopyAccepted else { return nil }
+        return record.sourceResumed ? .copied : state.users[id]?.first.map(Bar.used)
+    }
+
+    private static func refusal(of id: ImageID, _ bar: Bar) -> Problem {
         var facts = Problem.Facts()
         facts.image = id
-        switch answer {
-        case .taken: return
-        case .missing:
-            facts.pointer = "/image"
-            throw Problem(.invalidField, "There is no image \(id).", facts)
+        switch bar {
+        case .missing: return missing(id)
         case .copied:
-            throw Problem(
+            return Problem(
                 .copyNotAccepted,
                 "The content of image \(id) may run elsewhere: restoring it makes a copy; say accept_copy.",
                 facts
             )
         case .used(let user):
             facts.blockingJob = user
-            throw Problem(
+            return Problem(
                 .imageBusy,
                 "Job \(user) restores image \(id); a second restore makes a copy.",
                 facts
             )
         }
+    }
+
+    /// What is wrong with a request that names no image there is.
+    static func missing(_ id: ImageID) -> Problem {
+        var facts = Problem.Facts()
+        facts.image = id
+        facts.pointer = "/image"
+        return Problem(.invalidField, "There is no image \(id).", facts)
     }
 
     func endUse(of id: ImageID, by job: JobID) {

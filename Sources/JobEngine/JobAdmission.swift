@@ -2,15 +2,21 @@ internal import MigrationCore
 internal import MigrationPorts
 internal import StateTransfer
 
-/// Decides whether a job may begin, with every reason when it may not.
+/// The rules by which a job may begin.
 ///
-/// Called with the job's devices locked and its image in use, so that what it saw stays true.
+/// Each notes what it finds and goes on, so that a check tells everything; an admission throws what
+/// was found first. Called with the job's devices locked and its image in use, what an admission saw
+/// stays true; what a check saw may be over at once.
 struct JobAdmission {
     let backends: Backends
     let sessions: SessionTable
     let images: ImageCatalogue
     /// Most devices of a set: each needs a worker.
     let memberLimit: Int
+    /// Devices that somebody else has now: the state they are in is on its way to another.
+    ///
+    /// None for an admission, which has them all to itself.
+    var taken: Set<DeviceID> = []
 
     /// What a job needs to run.
     struct Admitted {
@@ -19,348 +25,171 @@ struct JobAdmission {
     }
 
     /// What can be said without a lock: the shape of the request and the existence of devices.
-    func checkShape(of work: JobSpec.Work) throws(Problem) {
+    func checkShape(of work: JobSpec.Work, _ findings: inout Findings) {
         let devices = work.devices
-        guard (1...memberLimit).contains(work.memberCount) else {
-            throw field(
-                .setUnsupported,
-                "/devices",
-                "A job has 1 to \(memberLimit) devices, as many as the daemon has workers; this one "
-                    + "names \(work.memberCount)."
+        if !(1...memberLimit).contains(work.memberCount) {
+            findings.note(
+                Problem(
+                    .setUnsupported,
+                    at: "/devices",
+                    "A job has 1 to \(memberLimit) devices, as many as the daemon has workers; this "
+                        + "one names \(work.memberCount)."
+                )
             )
         }
         for (index, device) in devices.enumerated() where devices[..<index].contains(device) {
             let pointer = work.pointer(toPlace: index)
-            throw field(.invalidField, pointer, "\(device) is named twice.", device)
+            findings.note(
+                Problem(.invalidField, at: pointer, "\(device) is named twice.", device)
+            )
         }
         for (index, device) in devices.enumerated() where backends.record(device) == nil {
-            throw field(
-                .invalidField,
-                work.pointer(toPlace: index),
-                "This host has no device \(device).",
-                device
+            findings.note(
+                Problem(
+                    .invalidField,
+                    at: work.pointer(toPlace: index),
+                    "This host has no device \(device).",
+                    device
+                )
             )
         }
     }
 
+    /// Throws the first reason against a job.
     func admit(_ spec: JobSpec) throws(Problem) -> Admitted {
+        var findings = Findings()
+        let admitted = survey(spec, &findings)
+        try findings.check()
+        guard let admitted else {
+            throw Problem(.internalError, "A job was refused for no reason.")
+        }
+        return admitted
+    }
+
+    /// What the job would work on; nil when something is found that bars it.
+    func survey(_ spec: JobSpec, _ findings: inout Findings) -> Admitted? {
         let rate = spec.limits.bandwidthBytesPerSecond
         switch spec.work {
         case .save(let sources, let after):
-            let members = try members(sources) { number, device throws(Problem) in
-                JobMember(number, source: try source(device))
+            let found = members(sources) { number, device in
+                source(device, &findings).map { JobMember(number, source: $0) }
             }
-            let flags = try driving(members, .source, spec)
+            let flags = driving(found, .source, spec, &findings)
+            guard let flags, let members = whole(found, sources) else { return nil }
             return Admitted(
                 plan: .save(flags, after: after),
                 members: JobMembers(members, bytesPerSecond: rate)
             )
         case .restore(let id, let wanted, _, let discard):
-            let image = try image(id, wanted)
-            let members = try members(wanted) { number, one throws(Problem) in
-                try restored(one, number, from: image, discard: discard)
+            let image = image(id, wanted, &findings)
+            let found = members(wanted) { number, one in
+                restored(one, number, from: image, discard: discard, &findings)
             }
-            return Admitted(
-                plan: .restore(try driving(members, .target, spec)),
-                members: JobMembers(members, image: image)
-            )
+            let flags = driving(found, .target, spec, &findings)
+            guard let flags, let image, let members = whole(found, wanted) else { return nil }
+            return Admitted(plan: .restore(flags), members: JobMembers(members, image: image))
         case .migrate(let pairs, let discard):
-            let members = try members(pairs) { number, pair throws(Problem) in
-                let source = try source(pair.source)
-                let target = try target(pair.target, discard: discard)
-                try checkFit(source, target)
-                return JobMember(number, source: source, target: target)
+            let found = members(pairs) { number, pair in
+                migrated(pair, number, discard: discard, &findings)
             }
+            let from = driving(found, .source, spec, &findings)
+            let to = driving(found, .target, spec, &findings)
+            guard let from, let to, let members = whole(found, pairs) else { return nil }
             return Admitted(
-                plan: .migrate(
-                    from: try driving(members, .source, spec),
-                    to: try driving(members, .target, spec)
-                ),
+                plan: .migrate(from: from, to: to),
                 members: JobMembers(members, bytesPerSecond: rate)
             )
         case .reset(let devices):
-            let members = try members(devices) { number, device throws(Problem) in
-                JobMember(number, source: try session(device))
+            let found = members(devices) { number, device in
+                session(device, &findings).map { JobMember(number, source: $0) }
             }
+            guard let members = whole(found, devices) else { return nil }
             return Admitted(plan: .reset, members: JobMembers(members))
         }
     }
 
     private func members<Wanted>(
         _ wanted: [Wanted],
-        _ make: (Int, Wanted) throws(Problem) -> JobMember
-    ) throws(Problem) -> [JobMember] {
-        var members: [JobMember] = []
-        for one in wanted { members.append(try make(members.count, one)) }
-        return members
+        _ make: (Int, Wanted) -> JobMember?
+    ) -> [JobMember] {
+        wanted.enumerated().compactMap { make($0.offset, $0.element) }
+    }
+
+    /// The members when there is one for each that was wanted, with every session it needs.
+    private func whole<Wanted>(_ members: [JobMember], _ wanted: [Wanted]) -> [JobMember]? {
+        members.count == wanted.count ? members : nil
     }
 
     private func restored(
         _ wanted: JobSpec.RestoreMember,
         _ number: Int,
-        from image: ImageRecord,
-        discard: Bool
-    ) throws(Problem) -> JobMember {
-        let target = try target(wanted.target, discard: discard)
-        let index = try imageMember(wanted, number, of: image)
-        try checkFit(image.members[index], target)
+        from image: ImageRecord?,
+        discard: Bool,
+        _ findings: inout Findings
+    ) -> JobMember? {
+        let target = target(wanted.target, discard: discard, &findings)
+        let index = image.flatMap { imageMember(wanted, number, of: $0, &findings) }
+        guard let target, let image, let index else { return nil }
+        checkFit(image.members[index], target, &findings)
         return JobMember(number, target: target, imageMember: index)
     }
 
-    // MARK: Sets
+    private func migrated(
+        _ pair: JobSpec.DevicePair,
+        _ number: Int,
+        discard: Bool,
+        _ findings: inout Findings
+    ) -> JobMember? {
+        let source = source(pair.source, &findings)
+        let target = target(pair.target, discard: discard, &findings)
+        guard let source, let target else { return nil }
+        checkFit(source, target, &findings)
+        return JobMember(number, source: source, target: target)
+    }
 
     /// The flags a side's devices are driven by together.
     ///
-    /// Throws `set-unsupported` for devices that may reach each other with no order that is safe.
+    /// Notes `set-unsupported` for devices that may reach each other with no order that is safe.
     private func driving(
         _ members: [JobMember],
         _ side: Side,
-        _ spec: JobSpec
-    ) throws(Problem) -> MigrationFlags {
+        _ spec: JobSpec,
+        _ findings: inout Findings
+    ) -> MigrationFlags? {
         var flags: [MigrationFlags] = []
         var withoutP2P: [String] = []
-        for member in members {
-            let session = try member.session(side)
-            flags.append(try self.flags(of: session))
-            if flags.last?.contains(.p2p) == false {
+        for session in members.compactMap({ side == .source ? $0.source : $0.target }) {
+            guard let one = self.flags(of: session, &findings) else { continue }
+            flags.append(one)
+            if !one.contains(.p2p) {
                 withoutP2P.append("\(session.device.device) has no P2P states.")
             }
         }
-        guard members.count > 1, !withoutP2P.isEmpty, !spec.hasNoPeerMappings else {
-            return .driving(flags)
-        }
-        var facts = Problem.Facts()
-        facts.pointer = "/devices"
-        facts.reasons = withoutP2P
-        throw Problem(
-            .setUnsupported,
-            "Devices that may send DMA to each other move together only when all have the P2P states. "
-                + "If none of them maps another's memory, say no_p2p_mappings.",
-            facts
-        )
-    }
-
-    // MARK: Devices
-
-    private func source(_ device: DeviceID) throws(Problem) -> OpenSession {
-        try checkMigratable(device)
-        let session = try session(device)
-        let content = session.record.content
-        switch content {
-        case .live, .loaded:
-            try checkRuns(session)
-            return session
-        case .lost:
-            throw content.problem(
-                .contentLost,
-                device,
-                session,
-                "The content of \(device) was lost; nothing is left."
+        if spec.work.memberCount > 1, !withoutP2P.isEmpty, !spec.hasNoPeerMappings {
+            var problem = Problem(
+                .setUnsupported,
+                at: "/devices",
+                "Devices that may send DMA to each other move together only when all have the P2P "
+                    + "states. If none of them maps another's memory, say no_p2p_mappings."
             )
-        case .empty:
-            throw content.problem(
-                .noSession,
-                device,
-                session,
-                "The session on \(device) has no content: there is nothing to move."
-            )
+            problem.facts.reasons = withoutP2P
+            findings.note(problem)
         }
-    }
-
-    /// A source begins in RUNNING, and taking it anywhere lets it run until it is quiesced.
-    private func checkRuns(_ session: OpenSession) throws(Problem) {
-        let device = session.device.device
-        if let bar = session.bar { throw bar }
-        guard let state = session.device.lastState, state != .known(.running) else { return }
-        var facts = Problem.Facts(device: device)
-        facts.session = session.record.id
-        facts.reasons = ["The device is in \(state.kernelName)."]
-        throw Problem(.incompatible, "\(device) is not in RUNNING, where a source begins.", facts)
-    }
-
-    private func target(_ device: DeviceID, discard: Bool) throws(Problem) -> OpenSession {
-        try checkMigratable(device)
-        let session = try session(device)
-        let record = session.record
-        let isInUse = record.content == .live || record.content == .loaded
-        guard !isInUse || record.isReproducible || discard else {
-            throw record.content.problem(
-                .targetHasContent,
-                device,
-                session,
-                "\(device) has content that would be lost; say discard_target_content to lose it."
-            )
-        }
-        return session
-    }
-
-    private func session(_ device: DeviceID) throws(Problem) -> OpenSession {
-        if let session = sessions.open(on: device) { return session }
-        throw Problem(
-            .noSession,
-            "\(device) has no session: open one, or hand the device in, first.",
-            Problem.Facts(device: device)
-        )
-    }
-
-    private func checkMigratable(_ device: DeviceID) throws(Problem) {
-        let support =
-            sessions.open(on: device)?.device.session.support ?? backends.record(device)?.support
-        switch support {
-        case .some(.none):
-            var facts = Problem.Facts(
-                device: device,
-                operation: "VFIO_DEVICE_FEATURE_MIGRATION",
-                errno: .notTypewriter
-            )
-            facts.reasons = ["The driver of the device has no migration support."]
-            throw Problem(.notMigratable, "\(device) cannot be migrated.", facts)
-        case .recreate:
-            var facts = Problem.Facts(device: device)
-            facts.reasons = ["Devices of this kind have no state stream; they are made anew."]
-            throw Problem(.notMigratable, "\(device) has no state stream.", facts)
-        default: break
-        }
-    }
-
-    private func flags(of session: OpenSession) throws(Problem) -> MigrationFlags {
-        guard let flags = session.device.session.support.flags else {
-            throw Problem(
-                .notMigratable,
-                "\(session.device.device) has no migration flags.",
-                Problem.Facts(device: session.device.device)
-            )
-        }
-        return flags
-    }
-
-    // MARK: Compatibility
-
-    private func checkFit(_ source: OpenSession, _ target: OpenSession) throws(Problem) {
-        guard source.facts.backend == target.facts.backend else {
-            var facts = Problem.Facts(device: target.device.device)
-            facts.reasons = ["One of them is simulated and the other one is not."]
-            throw Problem(
-                .incompatible,
-                "The state of \(source.device.device) does not fit \(target.device.device).",
-                facts
-            )
-        }
-        try check(
-            target,
-            driver: source.facts.driver,
-            vendorID: source.facts.vendorID,
-            deviceID: source.facts.deviceID
-        )
-    }
-
-    private func checkFit(_ member: ImageRecord.Member, _ target: OpenSession) throws(Problem) {
-        try check(
-            target,
-            driver: member.driver,
-            vendorID: member.vendorID,
-            deviceID: member.deviceID
-        )
-    }
-
-    /// What can be told before the driver's own header is loaded, which is the real judge.
-    private func check(
-        _ target: OpenSession,
-        driver: String?,
-        vendorID: UInt32?,
-        deviceID: UInt32?
-    ) throws(Problem) {
-        var reasons: [String] = []
-        if driver != target.facts.driver {
-            reasons.append(
-                "The driver is \(driver ?? "none") at the source and "
-                    + "\(target.facts.driver ?? "none") at the target."
-            )
-        }
-        if vendorID != target.facts.vendorID || deviceID != target.facts.deviceID {
-            reasons.append("The vendor or device ids differ.")
-        }
-        guard reasons.isEmpty else {
-            var facts = Problem.Facts(device: target.device.device)
-            facts.reasons = reasons
-            throw Problem(
-                .incompatible,
-                "The state does not fit \(target.device.device).",
-                facts
-            )
-        }
-    }
-
-    /// The image of a restore, which moves as the set it was saved as.
-    private func image(
-        _ id: ImageID,
-        _ wanted: [JobSpec.RestoreMember]
-    ) throws(Problem) -> ImageRecord {
-        guard let image = images.record(id) else {
-            throw field(.invalidField, "/image", "There is no image \(id).")
-        }
-        guard image.members.count == wanted.count else {
-            throw field(
-                .invalidField,
-                "/devices",
-                "Image \(id) has \(image.members.count) devices, which move together; this restore "
-                    + "names \(wanted.count)."
-            )
-        }
-        return image
-    }
-
-    private func imageMember(
-        _ wanted: JobSpec.RestoreMember,
-        _ number: Int,
-        of image: ImageRecord
-    ) throws(Problem) -> Int {
-        let pointer = "/devices/\(number)/source"
-        guard let source = wanted.source else {
-            guard image.members.count == 1 else {
-                throw field(
-                    .invalidField,
-                    pointer,
-                    "Image \(image.id) has several devices: name which one goes where."
-                )
-            }
-            return 0
-        }
-        guard let index = image.members.firstIndex(where: { $0.device == source }) else {
-            throw field(
-                .invalidField,
-                pointer,
-                "Image \(image.id) has no state of \(source).",
-                source
-            )
-        }
-        return index
-    }
-
-    private func field(
-        _ code: Problem.Code,
-        _ pointer: String,
-        _ detail: String,
-        _ device: DeviceID? = nil
-    ) -> Problem {
-        var facts = Problem.Facts()
-        facts.pointer = pointer
-        facts.device = device
-        return Problem(code, detail, facts)
+        return flags.count == members.count ? .driving(flags) : nil
     }
 }
 
-extension DeviceContent {
-    fileprivate func problem(
-        _ code: Problem.Code,
-        _ device: DeviceID,
-        _ session: OpenSession,
-        _ detail: String
-    ) -> Problem {
-        var facts = Problem.Facts(device: device)
-        facts.session = session.record.id
-        facts.content = self
-        return Problem(code, detail, facts)
+extension Problem {
+    /// A problem of a field of the request.
+    init(
+        _ code: Code,
+        at pointer: String,
+        _ detail: String,
+        _ device: DeviceID? = nil
+    ) {
+        self.init(code, detail)
+        facts.pointer = pointer
+        facts.device = device
     }
 }
 

@@ -71,9 +71,6 @@ final class OpenSession: Sendable {
 
 /// The sessions: open ones with their devices, and the last ended ones as records.
 final class SessionTable: Sendable {
-    /// Ended sessions kept in memory; older ones stay in the store.
-    static let endedLimit = 1000
-
     private struct State {
         var open: [SessionID: OpenSession] = [:]
         var byDevice: [DeviceID: OpenSession] = [:]
@@ -81,10 +78,14 @@ final class SessionTable: Sendable {
         var ended: [SessionRecord] = []
     }
 
+    /// Ended sessions kept in memory, as many as in the store.
+    private let endedLimit: Int
     /// Guards the table, never a device.
     ///
     /// Before `OpenSession`'s lock.
     private let state = Mutex(State())
+
+    init(endedLimit: Int) { self.endedLimit = endedLimit }
 
     func insert(_ session: OpenSession) {
         let record = session.record
@@ -95,7 +96,7 @@ final class SessionTable: Sendable {
     }
 
     func insertEnded(_ records: [SessionRecord]) {
-        state.withLock { $0.ended = Array(records.suffix(Self.endedLimit)) }
+        state.withLock { $0.ended = Array(records.suffix(endedLimit)) }
     }
 
     /// Takes a session off the open ones; its record stays.
@@ -105,8 +106,14 @@ final class SessionTable: Sendable {
             guard state.open.removeValue(forKey: record.id) != nil else { return }
             if state.byDevice[record.device] === session { state.byDevice[record.device] = nil }
             state.ended.append(record)
-            if state.ended.count > Self.endedLimit { state.ended.removeFirst() }
+            if state.ended.count > endedLimit { state.ended.removeFirst() }
         }
+    }
+
+    /// Forgets ended sessions.
+    func forget(_ ids: Set<SessionID>) {
+        guard !ids.isEmpty else { return }
+        state.withLock { $0.ended.removeAll { ids.contains($0.id) } }
     }
 
     func open(on device: DeviceID) -> OpenSession? {

@@ -62,6 +62,14 @@ final class WorkerPool: Sendable {
         }
     }
 
+    /// Whether ``reserve()`` would take a place now.
+    var hasPlace: Bool { state.withLock { $0.placesTaken < placeCount } }
+
+    /// Whether a job that needs so many workers would wait for them now.
+    func isWaitExpected(for count: Int) -> Bool {
+        state.withLock { $0.free.count < min(count, workerCount) }
+    }
+
     /// Takes a place whether there is one or not: for a job that was begun before and must end.
     func takePlace() { state.withLock { $0.placesTaken += 1 } }
 

@@ -14,14 +14,21 @@ struct ChangeRows {
         let body: String
     }
 
+    private struct SessionRow {
+        let session: SessionRecord
+        let body: String
+    }
+
     private let jobs: [JobRow]
     private let journal: [NamedRow]
     private let decisions: [(job: JobID, decision: Decision)]
-    private let sessions: [NamedRow]
+    private let sessions: [SessionRow]
     private let images: [NamedRow]
     private let deletedImages: [String]
     private let events: [String]
     private let setDurations: [NamedRow]
+    private let deletedJobs: [JobID]
+    private let answers: AnswerRows
 
     /// What of a job's journal can stand in it only alone.
     private enum Decision: String {
@@ -50,13 +57,15 @@ struct ChangeRows {
         }
         sessions = try change.sessions.map { session throws(Problem) in
             let body = try RecordText.encode(session, of: "session \(session.id)")
-            return NamedRow(id: session.id.text, body: body)
+            return SessionRow(session: session, body: body)
         }
         images = try change.savedImages.map { image throws(Problem) in
             let body = try RecordText.encode(image, of: "image \(image.id)")
             return NamedRow(id: image.id.text, body: body)
         }
         deletedImages = change.deletedImages.map(\.text)
+        deletedJobs = change.deletedJobs
+        answers = AnswerRows(kept: change.keptAnswers, forgotten: change.forgottenAnswers)
         events = try change.events.map { event throws(Problem) in
             try RecordText.encode(event, of: "event")
         }
@@ -76,13 +85,18 @@ struct ChangeRows {
         try writeJobs(to: connection)
         try writeDecisions(to: connection)
         try writeJournal(to: connection)
-        try write(sessions, to: "session", connection)
+        try writeSessions(to: connection)
         try write(images, to: "image", connection)
         try write(setDurations, to: "set_duration", connection)
         for id in deletedImages {
             try connection.cachedStatement(sql: "DELETE FROM image WHERE id = ?")
                 .execute(arguments: [id])
         }
+        for id in deletedJobs {
+            try connection.cachedStatement(sql: "DELETE FROM job WHERE id = ?")
+                .execute(arguments: [id.text])
+        }
+        try answers.write(to: connection)
         for body in events {
             try connection.cachedStatement(sql: "INSERT INTO event (body) VALUES (?)")
                 .execute(arguments: [body])
@@ -145,6 +159,21 @@ struct ChangeRows {
                 """
         )
         for row in journal { try statement.execute(arguments: [row.id, row.body]) }
+    }
+
+    private func writeSessions(to connection: Database) throws {
+        guard !sessions.isEmpty else { return }
+        let statement = try connection.cachedStatement(
+            sql: """
+                INSERT INTO session (id, open, body) VALUES (?, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET open = excluded.open, body = excluded.body
+                """
+        )
+        for row in sessions {
+            try statement.execute(
+                arguments: [row.session.id.text, row.session.status == .open, row.body]
+            )
+        }
     }
 
     private func write(_ rows: [NamedRow], to table: String, _ connection: Database) throws {

@@ -62,6 +62,40 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         """
 
+    private static let third = """
+        -- settled: the age of the store when the job was first found ended for good.
+        ALTER TABLE job ADD COLUMN settled INTEGER;
+        CREATE INDEX job_settled ON job (settled) WHERE settled IS NOT NULL;
+        CREATE INDEX job_unsettled ON job (ordinal) WHERE settled IS NULL;
+
+        ALTER TABLE session ADD COLUMN open INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE session ADD COLUMN settled INTEGER;
+        -- Of a record that cannot be read nobody knows that it has ended.
+        UPDATE session SET open = CASE
+            WHEN json_valid(body) THEN coalesce(json_extract(body, '$.status') = 'open', 1)
+            ELSE 1
+        END;
+        CREATE INDEX session_settled ON session (settled) WHERE settled IS NOT NULL;
+        CREATE INDEX session_unsettled ON session (ordinal) WHERE open = 0 AND settled IS NULL;
+
+        -- What keyed requests were answered with; kept: the age of the store then.
+        CREATE TABLE answer (
+            caller TEXT NOT NULL,
+            method TEXT NOT NULL,
+            path TEXT NOT NULL,
+            key TEXT NOT NULL,
+            body_digest TEXT NOT NULL,
+            status INTEGER NOT NULL,
+            location TEXT NOT NULL,
+            body BLOB NOT NULL,
+            kept INTEGER NOT NULL,
+            PRIMARY KEY (caller, method, path, key)
+        ) STRICT;
+        CREATE INDEX answer_kept ON answer (kept);
+
+        INSERT INTO meta (key, value) VALUES ('age', '0');
+        """
+
     private static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { connection in
@@ -72,6 +106,7 @@ enum Schema {
             )
         }
         migrator.registerMigration("2") { connection in try connection.execute(sql: second) }
+        migrator.registerMigration("3") { connection in try connection.execute(sql: third) }
         return migrator
     }
 

@@ -5,7 +5,7 @@ internal import MigrationCore
 struct Call: Sendable {
     let caller: Caller
     private let target: RoutedTarget
-    private let body: [UInt8]
+    let body: [UInt8]
     private let headers: [(name: String, value: String)]
     /// The states that a change may be of.
     let ifMatch: EntityTagList?
@@ -15,6 +15,8 @@ struct Call: Sendable {
     let trace: TraceParent?
     /// Where a client that follows events wants to go on, as it came; nil of every other request.
     let lastEventID: String?
+    /// The header `Idempotency-Key`, as it came.
+    let idempotencyKey: String?
 
     init(_ request: APIRequest, _ target: RoutedTarget) throws(Problem) {
         self.target = target
@@ -26,6 +28,7 @@ struct Call: Sendable {
             target.isConditional ? try request.tags(in: "if-none-match") : nil
         self.lastEventID =
             target.endpoint == .followEvents ? request.header("last-event-id") : nil
+        self.idempotencyKey = request.header("idempotency-key")
         self.body = try Self.acceptedBody(of: request, target.body)
     }
 

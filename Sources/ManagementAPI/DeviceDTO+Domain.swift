@@ -18,9 +18,24 @@ extension DeviceDTO {
         group = record.groupPath
         vendorID = record.vendorID.map(pciIdentifier)
         deviceID = record.deviceID.map(pciIdentifier)
+        vendorName = record.names?.vendor
+        deviceName = record.names?.device
+        deviceAPI = record.deviceAPI
         numaNode = record.numaNode
-        parent = record.parent
-        mdevType = record.mdevType
+        isolation = record.isolation.map(IsolationDTO.init)
+        pci = record.pci.map { PCIFactsDTO($0, className: record.names?.deviceClass) }
+        mdev = record.mediated.map {
+            MediatedFactsDTO(parent: $0.parent, type: $0.type, typeName: $0.typeName)
+        }
+        ccw = record.subchannel.map(SubchannelFactsDTO.init)
+        ap = record.matrix.map {
+            MatrixFactsDTO(
+                queues: $0.queues,
+                guestQueues: $0.guestQueues,
+                controlDomains: $0.controlDomains
+            )
+        }
+        candidate = record.candidate.map { CandidateDTO(driver: $0.driver, steps: $0.steps) }
         vfioState = view.vfioStateName
         session = view.session?.id.text
         content = view.session?.content.rawValue
@@ -35,7 +50,8 @@ extension MigrationSupportDTO {
         self.init(
             kind: support.kind,
             flags: support.flags?.names ?? [],
-            source: view.migrationSource
+            source: view.migrationSource,
+            probedAt: view.probedAt
         )
     }
 }
@@ -44,15 +60,60 @@ extension DeviceView {
     /// How Ferry knows what the device can do; nil when it does not.
     var migrationSource: String? {
         if record.backend == .simulated { return "simulation" }
-        return switch record.support {
-        case .unknown: nil
-        case .recreate: "driver"
-        case .stateStream: session != nil ? "session" : "probe"
-        case .none: session != nil ? "session" : "driver"
+        guard session == nil || [.recreate, .unknown].contains(record.support) else {
+            return "session"
         }
+        return record.supportSource?.name
+    }
+
+    /// When the device was asked what it can do; nil when its session answered, or nobody did.
+    var probedAt: String? {
+        guard session == nil, case .probe(let time)? = record.supportSource else { return nil }
+        return time.rfc3339
     }
 
     var vfioStateName: String? { (lastState ?? record.debugState)?.apiName }
+}
+
+extension IsolationDTO {
+    init(_ facts: IsolationFacts) {
+        self.init(
+            type: facts.kind,
+            viable: facts.isViable,
+            siblings: facts.siblings.map {
+                GroupSiblingDTO(address: $0.address, driver: $0.driver, blocking: $0.isBlocking)
+            }
+        )
+    }
+}
+
+extension PCIFactsDTO {
+    init(_ facts: PCIFacts, className: String?) {
+        self.init(resetMethods: facts.resetMethods)
+        classCode = facts.classCode.map { hexadecimal($0, digits: 6) }
+        self.className = className
+        powerState = facts.powerState
+        switch facts.role {
+        case .plain: break
+        case .physical(let limit, let functions):
+            virtualFunctions = functions
+            virtualFunctionsLimit = limit
+        case .virtual(let physical): physicalFunction = physical
+        }
+    }
+}
+
+extension SubchannelFactsDTO {
+    init(_ facts: SubchannelFacts) {
+        self.init(
+            subchannel: facts.address,
+            deviceNumber: facts.deviceNumber,
+            channelPaths: facts.paths,
+            installedMask: hexadecimal(UInt32(facts.installedMask), digits: 2),
+            availableMask: hexadecimal(UInt32(facts.availableMask), digits: 2),
+            operationalMask: hexadecimal(UInt32(facts.operationalMask), digits: 2)
+        )
+    }
 }
 
 extension SimulationDTO {

@@ -8,8 +8,9 @@ enum DeviceFields {
         order: "id",
         members: [
             "id", "backend", "bus", "address", "driver", "iommu_group", "cdev", "group",
-            "vendor_id", "device_id", "numa_node", "parent", "mdev_type", "migration",
-            "vfio_state", "session", "content", "locked_by", "simulated",
+            "vendor_id", "device_id", "vendor_name", "device_name", "device_api", "numa_node",
+            "isolation", "pci", "mdev", "ccw", "ap", "candidate", "migration", "vfio_state",
+            "session", "content", "locked_by", "simulated",
         ],
         fields: own + [
             .text("migration.kind") { $0.record.support.kind },
@@ -34,8 +35,20 @@ enum DeviceFields {
         .text("vendor_id") { $0.record.vendorID.map(pciIdentifier) },
         .text("device_id") { $0.record.deviceID.map(pciIdentifier) },
         .number("numa_node") { $0.record.numaNode.map { Int64($0) } },
-        .text("parent") { $0.record.parent },
-        .text("mdev_type") { $0.record.mdevType },
+        .text("vendor_name") { $0.record.names?.vendor },
+        .text("device_name") { $0.record.names?.device },
+        .text("device_api") { $0.record.deviceAPI },
+        .flag("isolation.viable") { $0.record.isolation?.isViable },
+        .text("pci.class_code") {
+            $0.record.pci?.classCode.map { hexadecimal($0, digits: 6) }
+        },
+        .text("pci.class_name") { $0.record.names?.deviceClass },
+        .text("pci.physical_function") { $0.record.pci?.physicalFunction },
+        .text("mdev.parent") { $0.record.mediated?.parent },
+        .text("mdev.type") { $0.record.mediated?.type },
+        .text("ccw.subchannel") { $0.record.subchannel?.address },
+        .set("ap.queues") { $0.record.matrix?.queues ?? [] },
+        .text("candidate.driver") { $0.record.candidate?.driver },
     ]
 
     private static let simulated: [ListField<DeviceView>] = [

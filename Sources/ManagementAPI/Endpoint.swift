@@ -12,6 +12,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case listJobs
     case createJob
     case getJob
+    case deleteJob
     case cancelJob
     case switchOverJob
     case resolveJob
@@ -25,6 +26,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case uploadImageContent
     case verifyImage
     case followEvents
+    case createCheck
     case getHealth
     case getReadiness
     case getMetrics
@@ -48,6 +50,8 @@ package struct Route: Sendable {
     package let mediaType: String?
     /// Whether success has an `ETag`, and 304 is the answer to a reader who has that state.
     package let isConditional: Bool
+    /// Whether it takes an `Idempotency-Key`; others do nothing twice, or refuse to.
+    package let isKeyed: Bool
 
     /// A method we serve; HEAD is GET for a transport that keeps the body back.
     package enum Method: String, Sendable {
@@ -76,7 +80,8 @@ package struct Route: Sendable {
         partialSuccess: Int? = nil,
         refusals: [Int] = [],
         mediaType: String? = nil,
-        isConditional: Bool = false
+        isConditional: Bool = false,
+        isKeyed: Bool = false
     ) {
         self.method = method
         self.template = PathTemplate(template)
@@ -87,6 +92,7 @@ package struct Route: Sendable {
         self.refusals = refusals
         self.mediaType = mediaType
         self.isConditional = isConditional
+        self.isKeyed = isKeyed
     }
 
     /// A GET of something that has a state.
@@ -117,7 +123,9 @@ extension Endpoint {
         case .getMetrics: Route(.get, "/metrics", mediaType: "text/plain")
         case .listDevices, .getDevice, .probeDevice: deviceRoute
         case .listSessions, .openSession, .getSession, .closeSession: sessionRoute
-        case .listJobs, .createJob, .getJob, .cancelJob, .switchOverJob, .resolveJob,
+        case .createCheck:
+            Route(.post, "/v1/checks", body: .required, refusals: [415, 422])
+        case .listJobs, .createJob, .getJob, .deleteJob, .cancelJob, .switchOverJob, .resolveJob,
             .getJobLimits, .changeJobLimits, .listJournal:
             jobRoute
         case .listImages, .getImage, .deleteImage, .getImageContent, .uploadImageContent,
@@ -148,7 +156,8 @@ extension Endpoint {
                 "/v1/sessions",
                 body: .required,
                 success: 201,
-                refusals: [409, 415, 422]
+                refusals: [409, 415, 422],
+                isKeyed: true
             )
         case .getSession: .reading("/v1/sessions/{id}", query: ["fields"], refusals: [404])
         case .closeSession:
@@ -170,7 +179,8 @@ extension Endpoint {
                 "/v1/jobs",
                 body: .required,
                 success: 202,
-                refusals: [409, 415, 422]
+                refusals: [409, 415, 422],
+                isKeyed: true
             )
         case .getJob:
             .reading(
@@ -178,6 +188,8 @@ extension Endpoint {
                 query: ["after_generation", "wait", "fields"],
                 refusals: [404]
             )
+        case .deleteJob:
+            Route(.delete, "/v1/jobs/{id}", success: 204, refusals: [404, 409])
         case .cancelJob: jobAction("cancel")
         case .switchOverJob: jobAction("switchover")
         case .resolveJob:

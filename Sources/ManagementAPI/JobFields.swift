@@ -12,7 +12,7 @@ enum JobFields {
             "id", "kind", "state", "phase", "generation", "devices", "image", "after", "limits",
             "switchover", "progress", "may_run", "phase_times", "cancellable", "stuck_in",
             "warnings", "error", "labels", "requested_by", "created_at", "started_at",
-            "finished_at",
+            "finished_at", "traceparent",
         ],
         sortable: ["created_at"],
         fields: own + [

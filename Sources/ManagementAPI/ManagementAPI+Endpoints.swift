@@ -24,6 +24,8 @@ extension ManagementAPI {
         case .listJobs: try listJobs(call)
         case .createJob: try createJob(call)
         case .getJob: try getJob(call)
+        case .deleteJob: try deleteJob(call)
+        case .createCheck: try createCheck(call)
         case .cancelJob: try cancelJob(call)
         case .switchOverJob: try switchOverJob(call)
         case .resolveJob: try resolveJob(call)

@@ -34,9 +34,21 @@ extension ManagementAPI {
     func createJob(_ call: Call) throws(Problem) -> Outcome {
         let spec = try JobSpec(call.decodedBody(JobRequestDTO.self))
         let (requestedBy, trace) = (call.caller.name, call.trace)
+        let keyed = try call.keyedRequest
         return .blocking { [self] () throws(Problem) in
-            let view = try engine.submit(spec, requestedBy: requestedBy, trace: trace)
-            return try acceptedJob(view, isNew: true)
+            let given = try engine.submit(
+                spec,
+                requestedBy: requestedBy,
+                trace: trace,
+                once: keyed
+            ) { view throws(Problem) in
+                RequestAnswer(
+                    status: 202,
+                    location: "/v1/jobs/\(view.job.id.text)",
+                    body: try jobs.document(for: view).text
+                )
+            }
+            return APIResponse(given)
         }
     }
 
@@ -63,14 +75,22 @@ extension ManagementAPI {
     func cancelJob(_ call: Call) throws(Problem) -> Outcome {
         let id: JobID = try call.id(of: "job")
         return .blocking { [self] () throws(Problem) in
-            try acceptedJob(engine.cancel(id), isNew: false)
+            try acceptedJob(engine.cancel(id))
         }
     }
 
     func switchOverJob(_ call: Call) throws(Problem) -> Outcome {
         let id: JobID = try call.id(of: "job")
         return .blocking { [self] () throws(Problem) in
-            try acceptedJob(engine.switchOver(id), isNew: false)
+            try acceptedJob(engine.switchOver(id))
+        }
+    }
+
+    func deleteJob(_ call: Call) throws(Problem) -> Outcome {
+        let id: JobID = try call.id(of: "job")
+        return .blocking { [engine] () throws(Problem) in
+            try engine.deleteJob(id)
+            return .noContent
         }
     }
 
@@ -86,13 +106,9 @@ extension ManagementAPI {
         }
     }
 
-    func acceptedJob(_ view: JobView, isNew: Bool) throws(Problem) -> APIResponse {
-        let location = ("Location", "/v1/jobs/\(view.job.id.text)")
-        return .document(
-            text: try jobs.document(for: view).text,
-            status: 202,
-            headers: isNew ? [location, ("Retry-After", "1")] : []
-        )
+    /// What an action on a job is answered with.
+    func acceptedJob(_ view: JobView) throws(Problem) -> APIResponse {
+        .document(text: try jobs.document(for: view).text, status: 202)
     }
 }
 

@@ -43,7 +43,7 @@ extension ManagementAPI {
                 mayRun: side,
                 isTargetFenced: request.targetFenced ?? false
             )
-            return try acceptedJob(view, isNew: false)
+            return try acceptedJob(view)
         }
     }
 

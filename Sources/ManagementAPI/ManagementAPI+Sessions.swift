@@ -14,13 +14,17 @@ extension ManagementAPI {
         let companion: SessionID? = try request.joins.map { id throws(Problem) in
             try RequestField.identifier(id, at: "/joins")
         }
+        let keyed = try call.keyedRequest
         return .blocking { [engine] () throws(Problem) in
-            let session = try engine.openSession(device: device, joining: companion)
-            return try .document(
-                SessionDTO(session),
-                status: 201,
-                headers: [("Location", "/v1/sessions/\(session.id.text)")]
-            )
+            let given = try engine.openSession(device: device, joining: companion, once: keyed) {
+                session throws(Problem) in
+                RequestAnswer(
+                    status: 201,
+                    location: "/v1/sessions/\(session.id.text)",
+                    body: try APIResponse.text(of: SessionDTO(session))
+                )
+            }
+            return APIResponse(given)
         }
     }
 

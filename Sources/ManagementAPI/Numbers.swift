@@ -14,7 +14,10 @@ extension Int64 {
 }
 
 /// `0x15b3`: the way PCI identifiers are written.
-func pciIdentifier(_ number: UInt32) -> String {
+func pciIdentifier(_ number: UInt32) -> String { hexadecimal(number, digits: 4) }
+
+/// A number in hexadecimal with at least so many digits: `0x01`.
+func hexadecimal(_ number: UInt32, digits count: Int) -> String {
     let digits = String(number, radix: 16)
-    return "0x" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    return "0x" + String(repeating: "0", count: max(0, count - digits.count)) + digits
 }

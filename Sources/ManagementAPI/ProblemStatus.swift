@@ -10,7 +10,7 @@ extension Problem.Code {
         case .methodNotAllowed: 405
         case .deviceBusy, .noSession, .sessionExists, .sessionBusy, .sessionHasContent, .jobExists,
             .jobFinished, .jobCommitted, .notAwaitingSwitchover, .notIndeterminate, .imageBusy,
-            .imageNotReady, .imageExists, .uploadOffset,
+            .imageNotReady, .imageExists, .uploadOffset, .idempotencyInFlight, .jobUnsettled,
             .copyNotAccepted, .targetHasContent, .contentLost, .deviceGone, .cancelled,
             .unplugRequested:
             409
@@ -19,6 +19,7 @@ extension Problem.Code {
         case .unsupportedMediaType: 415
         case .rangeNotSatisfiable: 416
         case .expectationFailed: 417
+        case .idempotencyMismatch: 422
         case .invalidField, .notMigratable, .incompatible, .setUnsupported, .imageCorrupt: 422
         case .preconditionRequired: 428
         case .headersTooLarge: 431
@@ -47,6 +48,8 @@ extension Problem.Code {
         case .badFilter: "The filter cannot be read"
         case .preconditionRequired: "The request must say what it changes (If-Match)"
         case .preconditionFailed: "What the request changes has changed meanwhile"
+        case .idempotencyInFlight: "A request with this key is being answered"
+        case .idempotencyMismatch: "The key came with another body before"
         case .deviceBusy: "The device is in use"
         case .noSession: "The device has no session it needs"
         case .sessionExists: "The device has a session already"
@@ -54,6 +57,7 @@ extension Problem.Code {
         case .sessionHasContent: "The session holds content"
         case .jobExists: "A job of this name exists"
         case .jobFinished: "The job is finished"
+        case .jobUnsettled: "The job is not settled"
         case .jobCommitted: "The job is past its commit"
         case .notAwaitingSwitchover: "The job is not waiting for a switchover"
         case .notIndeterminate: "The job is not indeterminate"

@@ -5,32 +5,40 @@
 package struct DeviceRecord: Hashable, Sendable {
     private var facts: Facts
 
-    private struct Fields: Hashable, Sendable {
-        let id: DeviceID
-        let backend: Backend
-        let bus: Bus
-        let address: String
-        var driver: String?
-        var iommuGroup: String?
-        var cdevPath: String?
-        var groupPath: String?
-        var vendorID: UInt32?
-        var deviceID: UInt32?
-        var subsystemVendorID: UInt32?
-        var subsystemDeviceID: UInt32?
-        var numaNode: Int?
-        var parent: String?
-        var mdevType: String?
-        var debugState: ReportedState?
-        var support: MigrationSupport
-        var simulation: SimulationFacts?
+    /// Everything there is to know of a device.
+    package struct Details: Hashable, Sendable {
+        package let id: DeviceID
+        package let backend: Backend
+        package let bus: Bus
+        package let address: String
+        package var driver: String?
+        package var iommuGroup: String?
+        package var cdevPath: String?
+        package var groupPath: String?
+        package var vendorID: UInt32?
+        package var deviceID: UInt32?
+        package var subsystemVendorID: UInt32?
+        package var subsystemDeviceID: UInt32?
+        package var numaNode: Int?
+        package var deviceAPI: String?
+        package var names: HardwareNames?
+        package var isolation: IsolationFacts?
+        package var pci: PCIFacts?
+        package var mediated: MediatedFacts?
+        package var subchannel: SubchannelFacts?
+        package var matrix: MatrixFacts?
+        package var candidate: CandidateFacts?
+        package var debugState: ReportedState?
+        package var support: MigrationSupport
+        package var supportSource: SupportSource?
+        package var simulation: SimulationFacts?
     }
 
     /// Never changes, so that whoever shares it may read it.
     private final class Facts: Sendable {
-        let fields: Fields
+        let fields: Details
 
-        init(_ fields: Fields) { self.fields = fields }
+        init(_ fields: Details) { self.fields = fields }
     }
 
     package init(
@@ -41,7 +49,7 @@ package struct DeviceRecord: Hashable, Sendable {
         support: MigrationSupport = .unknown
     ) {
         facts = Facts(
-            Fields(id: id, backend: backend, bus: bus, address: address, support: support)
+            Details(id: id, backend: backend, bus: bus, address: address, support: support)
         )
     }
 
@@ -51,7 +59,8 @@ package struct DeviceRecord: Hashable, Sendable {
 
     package func hash(into hasher: inout Hasher) { facts.fields.hash(into: &hasher) }
 
-    private mutating func change(_ change: (inout Fields) -> Void) {
+    /// Changes any number of facts, at the price of one.
+    package mutating func change(_ change: (inout Details) -> Void) {
         var fields = facts.fields
         change(&fields)
         facts = Facts(fields)
@@ -115,15 +124,46 @@ package struct DeviceRecord: Hashable, Sendable {
         set { change { $0.numaNode = newValue } }
     }
 
-    /// An mdev's parent, by the name of its directory.
-    package var parent: String? {
-        get { facts.fields.parent }
-        set { change { $0.parent = newValue } }
+    /// What kind of device VFIO says it is, whatever its bus: `vfio-pci`, `vfio-ccw`, ….
+    package var deviceAPI: String? {
+        get { facts.fields.deviceAPI }
+        set { change { $0.deviceAPI = newValue } }
     }
 
-    package var mdevType: String? {
-        get { facts.fields.mdevType }
-        set { change { $0.mdevType = newValue } }
+    package var names: HardwareNames? {
+        get { facts.fields.names }
+        set { change { $0.names = newValue } }
+    }
+
+    package var isolation: IsolationFacts? {
+        get { facts.fields.isolation }
+        set { change { $0.isolation = newValue } }
+    }
+
+    package var pci: PCIFacts? {
+        get { facts.fields.pci }
+        set { change { $0.pci = newValue } }
+    }
+
+    package var mediated: MediatedFacts? {
+        get { facts.fields.mediated }
+        set { change { $0.mediated = newValue } }
+    }
+
+    package var subchannel: SubchannelFacts? {
+        get { facts.fields.subchannel }
+        set { change { $0.subchannel = newValue } }
+    }
+
+    package var matrix: MatrixFacts? {
+        get { facts.fields.matrix }
+        set { change { $0.matrix = newValue } }
+    }
+
+    /// Nil for a device that VFIO has.
+    package var candidate: CandidateFacts? {
+        get { facts.fields.candidate }
+        set { change { $0.candidate = newValue } }
     }
 
     /// The state debugfs shows, where the kernel has it; reading it opens nothing.
@@ -135,6 +175,12 @@ package struct DeviceRecord: Hashable, Sendable {
     package var support: MigrationSupport {
         get { facts.fields.support }
         set { change { $0.support = newValue } }
+    }
+
+    /// Nil for simulated devices, and where nothing is known.
+    package var supportSource: SupportSource? {
+        get { facts.fields.supportSource }
+        set { change { $0.supportSource = newValue } }
     }
 
     package var simulation: SimulationFacts? {

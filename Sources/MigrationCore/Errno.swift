@@ -35,6 +35,7 @@ package struct Errno: Error, Hashable, Sendable, Codable {
     package static let messageTooLong = Self(number: 90)
     package static let notSupported = Self(number: 95)
     package static let connectionReset = Self(number: 104)
+    package static let noBufferSpace = Self(number: 105)
     package static let notConnected = Self(number: 107)
     package static let timedOut = Self(number: 110)
     package static let cancelled = Self(number: 125)

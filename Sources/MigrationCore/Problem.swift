@@ -29,6 +29,8 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         case preconditionFailed = "precondition-failed"
         case headersTooLarge = "headers-too-large"
         case badFilter = "bad-filter"
+        case idempotencyInFlight = "idempotency-in-flight"
+        case idempotencyMismatch = "idempotency-mismatch"
         // The state of things.
         case deviceBusy = "device-busy"
         case noSession = "no-session"
@@ -37,6 +39,7 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         case sessionHasContent = "session-has-content"
         case jobExists = "job-exists"
         case jobFinished = "job-finished"
+        case jobUnsettled = "job-unsettled"
         case jobCommitted = "job-committed"
         case notAwaitingSwitchover = "not-awaiting-switchover"
         case notIndeterminate = "not-indeterminate"

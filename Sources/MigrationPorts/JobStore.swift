@@ -52,6 +52,21 @@ package protocol JobStore: Sendable {
     ///
     /// Waits for no writer.
     func sizes() -> StoreSizes
+
+    /// The answer that is kept for a keyed request, however old it is.
+    func answer(to request: KeyedRequest.Name) throws(Problem) -> KeptAnswer?
+
+    /// How many answers to keyed requests are kept.
+    func answerCount() throws(Problem) -> Int
+
+    /// How old the store was when that was written down last.
+    func age() throws(Problem) -> StoreAge
+
+    /// Writes the store's age down and forgets a few of the records that are past keeping.
+    ///
+    /// A job or a session counts from the first call that finds it ended. Unfinished jobs, and those
+    /// that are indeterminate, are never forgotten.
+    func forget(_ retention: Retention, at age: StoreAge) throws(Problem) -> Forgotten
 }
 
 /// How large a store's files are; 0 for one that is not there.
@@ -82,6 +97,12 @@ package struct StoreChange: Sendable {
     package var deletedImages: [ImageID]
     package var events: [Event]
     package var setDurations: [SetDuration]
+    /// Jobs that go with their journals.
+    package var deletedJobs: [JobID] = []
+    /// Answers to keyed requests; each key has one.
+    package var keptAnswers: [KeptAnswer] = []
+    /// Keyed requests whose answers go, because nothing came of them or they are too old.
+    package var forgottenAnswers: [KeyedRequest.Name] = []
 
     package init(
         jobs: [Job] = [],

@@ -39,7 +39,7 @@ package import MigrationCore
     }
 
     /// The digest of bytes that are all there.
-    static func hexadecimal(of bytes: [UInt8]) throws(Problem) -> String {
+    package static func hexadecimal(of bytes: [UInt8]) throws(Problem) -> String {
         var digest = try Self()
         try unsafe bytes.withUnsafeBufferPointer { bytes throws(Problem) in
             try unsafe digest.update(UnsafeRawBufferPointer(bytes))

@@ -336,12 +336,22 @@ package final class KernelBackend: DeviceBackend {
         return devices.map { device in
             var record = device.record
             switch answers[device.kernelName] {
-            case .state(let state)?: record.debugState = state
-            case .noMigration? where record.support == .unknown: record.support = .none
+            case .state(let state)?:
+                record.debugState = state
+                if record.support == .unknown {
+                    // The directory is there because the driver has migration, which means at
+                    // least this.
+                    record.support = .stateStream(.stopCopy)
+                    record.supportSource = .debugfs
+                }
+            case .noMigration? where record.support != .recreate:
+                record.support = .none
+                record.supportSource = .debugfs
             case .noMigration?, nil: break
             }
-            if record.support != .recreate, let support = supports.support(of: record) {
-                record.support = support
+            if record.support != .recreate, let answer = supports.answer(of: record) {
+                record.support = answer.support
+                record.supportSource = .probe(at: answer.at)
             }
             return record
         }

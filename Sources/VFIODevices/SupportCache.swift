@@ -1,35 +1,58 @@
 internal import MigrationCore
 internal import Synchronization
+internal import SystemIO
 
 /// The answers of devices that were opened once.
 ///
-/// An answer holds while the device has the driver it had then; at most one for each device is
-/// kept.
+/// An answer holds while the device has the driver it had then, and is the hardware it was then; at
+/// most one for each device is kept. The firmware and a function's own settings show nowhere without
+/// opening it: whoever changes those probes again.
 final class SupportCache: Sendable {
-    private struct Answer {
-        let driver: String?
+    struct Answer {
         let support: MigrationSupport
+        let at: Timestamp
+    }
+
+    private struct Entry {
+        let identity: Identity
+        let answer: Answer
+    }
+
+    /// What must be the same for an answer to hold.
+    private struct Identity: Hashable {
+        let driver: String?
+        let ids: [UInt32?]
+        let mdevType: String?
+
+        init(_ record: DeviceRecord) {
+            driver = record.driver
+            ids = [
+                record.vendorID, record.deviceID, record.subsystemVendorID,
+                record.subsystemDeviceID,
+            ]
+            mdevType = record.mediated?.type
+        }
     }
 
     private static let limit = 65_536
 
     // Guards the answers; a leaf of the lock order.
-    private let answers = Mutex<[DeviceID: Answer]>([:])
+    private let entries = Mutex<[DeviceID: Entry]>([:])
 
     func keep(_ support: MigrationSupport, for record: DeviceRecord) {
-        answers.withLock { answers in
-            if answers.count >= Self.limit { answers = [:] }
-            answers[record.id] = Answer(driver: record.driver, support: support)
+        let answer = Answer(support: support, at: SystemClock.timestamp())
+        let entry = Entry(identity: Identity(record), answer: answer)
+        entries.withLock { entries in
+            if entries.count >= Self.limit { entries = [:] }
+            entries[record.id] = entry
         }
     }
 
-    /// The device's answer, unless another driver gave it.
-    func support(of record: DeviceRecord) -> MigrationSupport? {
-        answers.withLock { answers in
-            guard let answer = answers[record.id], answer.driver == record.driver else {
-                return nil
-            }
-            return answer.support
-        }
+    /// The device's answer, unless it was another one that gave it.
+    func answer(of record: DeviceRecord) -> Answer? {
+        guard let entry = entries.withLock({ $0[record.id] }),
+            entry.identity == Identity(record)
+        else { return nil }
+        return entry.answer
     }
 }

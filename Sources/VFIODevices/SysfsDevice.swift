@@ -38,7 +38,7 @@ struct DeviceName: Hashable, Sendable {
     init?(subsystem: String, name: String, api: String?, subchannelDevice: String?) {
         switch (subsystem, api) {
         case ("pci", _): self.init("pci-", .pci, name)
-        case ("mdev", "vfio-ccw"):
+        case ("mdev", "vfio-ccw"), ("css", _):
             // `none` is what the kernel prints for a subchannel without a device number.
             if let number = subchannelDevice, number.hasPrefix(where: \.isHexDigit) {
                 self.init("ccw-", .ccw, number)

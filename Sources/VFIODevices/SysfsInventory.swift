@@ -14,20 +14,36 @@ struct SysfsInventory: Sendable {
     let tree: ConfinedTree
     /// Where the kernel's device nodes are: `/dev`.
     let deviceDirectory: String
+    let hardware: HardwareIndex
+    let aliases: DriverAliases
 
-    init(root: String, deviceDirectory: String) throws(Errno) {
+    init(
+        root: String,
+        deviceDirectory: String,
+        hardware: HardwareIndex = HardwareIndex()
+    ) throws(Errno) {
         self.tree = try ConfinedTree(root: root)
         self.deviceDirectory = deviceDirectory
+        self.hardware = hardware
+        self.aliases = DriverAliases(root: root)
     }
 
-    /// Every device, sorted by id.
+    /// Every device, those that VFIO could have too, sorted by id.
     func devices() -> [SysfsDevice] {
-        let groupNodes = Set(tree.namesIfAny(in: Self.groupClass))
+        let reader = reader(Set(tree.namesIfAny(in: Self.groupClass)).contains)
         var found: [DeviceID: SysfsDevice] = [:]
+        var known: Set<String> = []
         for place in places() {
-            guard let device = device(at: place, groupNodes.contains),
+            guard let device = reader.device(at: place.directory, cdev: place.cdev),
                 found[device.record.id] == nil
-            else {
+            else { continue }
+            found[device.record.id] = device
+            known.insert(place.directory)
+            // A subchannel is one device with the mdev on it.
+            known.insert(SysfsPath.parent(place.directory))
+        }
+        for path in candidatePlaces(known) {
+            guard let device = reader.candidate(at: path), found[device.record.id] == nil else {
                 continue
             }
             found[device.record.id] = device
@@ -41,10 +57,14 @@ struct SysfsInventory: Sendable {
             return devices().first { $0.record.id == id }
         }
         guard let target = tree.linkTargetIfAny(link.name, in: link.directory) else { return nil }
-        let directory = SysfsPath.resolve(target, in: link.directory)
-        let place = Place(directory: directory, cdev: cdevName(below: directory))
-        let device = device(at: place) { tree.linkTargetIfAny($0, in: Self.groupClass) != nil }
-        guard let device, device.record.id == id, isVFIO(device) else { return nil }
+        let path = SysfsPath.resolve(target, in: link.directory)
+        let reader = reader { tree.linkTargetIfAny($0, in: Self.groupClass) != nil }
+        if let device = reader.device(at: path, cdev: cdevName(below: path)),
+            device.record.id == id, isVFIO(device)
+        {
+            return device
+        }
+        guard let device = reader.candidate(at: path), device.record.id == id else { return nil }
         return device
     }
 
@@ -61,6 +81,10 @@ struct SysfsInventory: Sendable {
                 cdev: cdevName(below: sibling).map { "\(deviceDirectory)/vfio/devices/\($0)" }
             )
         }
+    }
+
+    private func reader(_ isGroupNode: @escaping (String) -> Bool) -> SysfsDeviceReader {
+        SysfsDeviceReader(self, isGroupNode: isGroupNode)
     }
 
     /// Why nothing can be read just now, when it is that descriptors or memory ran out.
@@ -122,6 +146,17 @@ struct SysfsInventory: Sendable {
         return places
     }
 
+    /// Where devices are that VFIO may have one day: all of the buses it has drivers for, but those
+    /// that are known.
+    private func candidatePlaces(_ known: Set<String>) -> [String] {
+        ["pci", "css", "platform", "amba", "fsl-mc", "cdx"].flatMap { bus in
+            let directory = "sys/bus/\(bus)/devices"
+            return tree.links(in: directory).prefix(Self.entryLimit)
+                .map { SysfsPath.resolve($0.target, in: directory) }
+                .filter { !known.contains($0) }
+        }
+    }
+
     private func hasVFIODriver(_ directory: String) -> Bool {
         DriverFacts.isVFIO(
             tree.linkTargetIfAny("driver", in: directory).flatMap(SysfsPath.lastName),
@@ -139,87 +174,6 @@ struct SysfsInventory: Sendable {
 
     private func cdevName(below directory: String) -> String? {
         tree.namesIfAny(in: directory + "/vfio-dev").first { $0.hasPrefix("vfio") }
-    }
-
-    // MARK: Reading one device
-
-    private func device(at place: Place, _ isGroupNode: (String) -> Bool) -> SysfsDevice? {
-        guard let directory = try? tree.directory(at: place.directory),
-            let subsystem = lastName(of: directory, "subsystem"),
-            let name = SysfsPath.lastName(place.directory),
-            let identity = deviceName(subsystem, name, place.directory)
-        else { return nil }
-        var record = DeviceRecord(
-            id: identity.id,
-            backend: .kernel,
-            bus: identity.bus,
-            address: identity.address
-        )
-        record.driver = lastName(of: directory, "driver")
-        record.iommuGroup = lastName(of: directory, "iommu_group")
-        record.groupPath = groupPath(record.iommuGroup, isGroupNode)
-        record.vendorID = hexadecimal(of: directory, "vendor")
-        record.deviceID = hexadecimal(of: directory, "device")
-        record.subsystemVendorID = hexadecimal(of: directory, "subsystem_vendor")
-        record.subsystemDeviceID = hexadecimal(of: directory, "subsystem_device")
-        record.numaNode = numaNode(of: directory)
-        if subsystem == "mdev" {
-            record.parent = SysfsPath.lastName(SysfsPath.parent(place.directory))
-            record.mdevType = lastName(of: directory, "mdev_type")
-        }
-        let number = place.cdev.flatMap { cdevNumber($0, below: place.directory) }
-        if number != nil, let cdev = place.cdev {
-            record.cdevPath = "\(deviceDirectory)/vfio/devices/\(cdev)"
-        }
-        record.support = DriverFacts.support(bus: record.bus, driver: record.driver)
-        return SysfsDevice(record: record, directory: place.directory, cdevNumber: number)
-    }
-
-    private func deviceName(_ subsystem: String, _ name: String, _ path: String) -> DeviceName? {
-        guard subsystem == "mdev" else {
-            return DeviceName(subsystem: subsystem, name: name, api: nil, subchannelDevice: nil)
-        }
-        return DeviceName(
-            subsystem: subsystem,
-            name: name,
-            api: tree.textIfAny("device_api", in: path + "/mdev_type"),
-            subchannelDevice: tree.textIfAny("dev_busid", in: SysfsPath.parent(path))
-        )
-    }
-
-    private func numaNode(of directory: borrowing Directory) -> Int? {
-        guard let text = try? directory.text(of: "numa_node", limit: 32), let node = Int(text)
-        else {
-            return nil
-        }
-        // −1 is the kernel's word for no node.
-        return node < 0 ? nil : node
-    }
-
-    private func lastName(of directory: borrowing Directory, _ link: String) -> String? {
-        (try? directory.linkTarget(of: link)).flatMap(SysfsPath.lastName)
-    }
-
-    private func hexadecimal(of directory: borrowing Directory, _ name: String) -> UInt32? {
-        guard let text = try? directory.text(of: name, limit: 32), text.hasPrefix("0x") else {
-            return nil
-        }
-        return UInt32(text.dropFirst(2), radix: 16)
-    }
-
-    private func groupPath(_ group: String?, _ isNode: (String) -> Bool) -> String? {
-        guard let group else { return nil }
-        // Only a node of this name is a group without an IOMMU; mdevs' groups merely read so.
-        for node in [group, "noiommu-\(group)"] where isNode(node) {
-            return "\(deviceDirectory)/vfio/\(node)"
-        }
-        return nil
-    }
-
-    private func cdevNumber(_ cdev: String, below directory: String) -> DeviceNumber? {
-        tree.textIfAny("dev", in: "\(directory)/vfio-dev/\(cdev)").flatMap(
-            DeviceNumber.init(sysfsText:)
-        )
     }
 }
 

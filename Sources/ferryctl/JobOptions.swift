@@ -19,9 +19,18 @@ struct JobOptions: ParsableArguments {
     )
     var labels: [JobLabel] = []
 
+    @Flag(help: "Start nothing: say every reason why it would be refused, and what it would cost.")
+    var check = false
+
     @OptionGroup var waiting: WaitOptions
 
-    /// Starts a job, and stays with it when it is to be waited for.
+    func validate() throws {
+        guard !check || !waiting.wait else {
+            throw ValidationError("--check starts nothing that --wait could wait for.")
+        }
+    }
+
+    /// Starts a job, and stays with it when it is to be waited for; or only checks it.
     func submit(_ request: JobRequestDTO, _ options: ServerOptions) throws {
         var request = request
         request.id = jobID
@@ -34,7 +43,12 @@ struct JobOptions: ParsableArguments {
             request.labels = Dictionary(labels.map { ($0.name, $0.value) }) { $1 }
         }
         try options.run { [request] client, printer throws(ClientProblem) in
-            try JobFollower(client: client, printer: printer)
+            guard !check else {
+                let report = try client.checkJob(request)
+                printer.show(report, CheckReport.text(report))
+                return report.ok ? .success : .refused
+            }
+            return try JobFollower(client: client, printer: printer)
                 .finish(client.createJob(request), wait: waiting.wait)
         }
     }

@@ -2,48 +2,67 @@ internal import APIClient
 internal import ArgumentParser
 internal import Glibc
 
-/// What every command takes.
+/// What every command takes, before its name or after it.
 struct ServerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Where ferryd listens: unix:PATH or tcp:HOST:PORT.",
-            discussion: "Default: $FERRY_SERVER, or unix:/run/ferry/ferryd.sock.",
             valueName: "address"
-        )
+        ),
+        completion: .list(["unix:", "tcp:"])
     )
     var server: ServerAddress?
+
+    @Option(
+        help: ArgumentHelp("The server of this name; see ferryctl context.", valueName: "name"),
+        completion: .custom(Suggestions.contexts)
+    )
+    var context: String?
 
     @Flag(help: "Print the server's documents as JSON, one a line.")
     var json = false
 
-    mutating func validate() throws {
-        if server == nil { server = try Self.serverOfEnvironment() }
-    }
-
-    private static func serverOfEnvironment() throws -> ServerAddress {
-        guard let text = environment("FERRY_SERVER"), !text.isEmpty else { return standard }
-        guard let server = ServerAddress(text) else {
-            throw ValidationError(
-                "FERRY_SERVER is no address: '\(text)'. It is unix:PATH or tcp:HOST:PORT."
-            )
+    /// The server that is meant.
+    func choice() throws(ContextFile.Failure) -> ServerChoice {
+        try ServerChoice(
+            server: server,
+            context: context,
+            environment: environment
+        ) { () throws(ContextFile.Failure) in
+            try ContextFile.standard().read()
         }
-        return server
     }
-
-    static let standard = ServerAddress.unix(path: "/run/ferry/ferryd.sock")
 
     /// Does a command's work with a client; what goes wrong is told on stderr and becomes the exit
     /// status.
     func run(_ work: (APIClient, Printer) throws(ClientProblem) -> ExitStatus) throws {
         let printer = Printer(isJSON: json)
+        let choice: ServerChoice
+        do throws(ContextFile.Failure) {
+            choice = try self.choice()
+        } catch {
+            printer.report(error)
+            throw ExitStatus.usage
+        }
         let status: ExitStatus
         do throws(ClientProblem) {
-            status = try work(APIClient(server: server ?? Self.standard), printer)
+            status = try work(APIClient(server: choice.server), printer)
         } catch {
             printer.report(error)
             throw ExitStatus(error)
         }
         guard status == .success else { throw status }
+    }
+
+    /// Does work with the contexts' file alone.
+    func runLocally(_ work: (ContextFile, Printer) throws(ContextFile.Failure) -> Void) throws {
+        let printer = Printer(isJSON: json)
+        do throws(ContextFile.Failure) {
+            try work(ContextFile.standard(), printer)
+        } catch {
+            printer.report(error)
+            throw ExitStatus.usage
+        }
     }
 }
 

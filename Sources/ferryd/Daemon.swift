@@ -128,6 +128,9 @@ final class Daemon: Sendable {
         }
         if let limit = settings.uploadLimit { configuration.uploadLimit = limit }
         if let hours = settings.uploadHours { configuration.uploadHours = hours }
+        if let days = settings.jobRetentionDays { configuration.jobRetentionDays = days }
+        if let limit = settings.retainedJobLimit { configuration.retainedJobLimit = limit }
+        if let limit = settings.keptAnswerLimit { configuration.keptAnswerLimit = limit }
         let engine = try Engine(
             configuration: configuration,
             backends: [

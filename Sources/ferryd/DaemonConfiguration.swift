@@ -23,6 +23,9 @@ struct DaemonConfiguration {
     let spareImageByteCount: Int?
     let uploadLimit: Int?
     let uploadHours: Int?
+    let jobRetentionDays: Int?
+    let retainedJobLimit: Int?
+    let keptAnswerLimit: Int?
     /// Whether the service manager holds the files of sessions over the daemon's death.
     let keepsDescriptors: Bool
     let logLevel: Logger.Level
@@ -50,6 +53,12 @@ struct DaemonConfiguration {
         var uploadsLimit: Int?
         /// When an upload that broke off is removed.
         var uploadHours: Int?
+        /// Days that ended jobs and sessions stay; only those in which a daemon runs count.
+        var jobRetentionDays: Int?
+        /// Most ended jobs that are kept.
+        var jobsRetained: Int?
+        /// Most Idempotency-Keys whose answers are kept.
+        var idempotencyKeysRetained: Int?
         var descriptorStore: Bool?
         var logLevel: String?
         /// Events kept for clients that come back.
@@ -107,6 +116,13 @@ struct DaemonConfiguration {
             try Self.bounded(file.imageSpareBytes, "image_spare_bytes", 0...(1 << 60))
         uploadLimit = try Self.bounded(file.uploadsLimit, "uploads_limit", 1...1024)
         uploadHours = try Self.bounded(file.uploadHours, "upload_hours", 1...8760)
+        jobRetentionDays = try Self.bounded(file.jobRetentionDays, "job_retention_days", 1...36_500)
+        retainedJobLimit = try Self.bounded(file.jobsRetained, "jobs_retained", 1...10_000_000)
+        keptAnswerLimit = try Self.bounded(
+            file.idempotencyKeysRetained,
+            "idempotency_keys_retained",
+            1...10_000_000
+        )
     }
 
     private static func level(_ name: String?) throws(Problem) -> Logger.Level {

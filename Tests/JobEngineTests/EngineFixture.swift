@@ -4,6 +4,7 @@ import MigrationCore
 import MigrationPorts
 import SimulatedDevices
 import StateTransfer
+import Synchronization
 import Testing
 
 @testable import JobEngine
@@ -13,6 +14,7 @@ final class EngineFixture {
     let directory: String
     let tape = Tape()
     private let configure: (inout EngineConfiguration) -> Void
+    let clock = SettableClock()
     private(set) var backend: TapedBackend
     private(set) var store: TapedStore
     private(set) var engine: Engine
@@ -31,7 +33,7 @@ final class EngineFixture {
             atPath: directory,
             withIntermediateDirectories: true
         )
-        (engine, backend, store) = try Self.make(directory, specs, tape, configure)
+        (engine, backend, store) = try Self.make(directory, specs, tape, clock, configure)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: directory) }
@@ -39,12 +41,12 @@ final class EngineFixture {
     /// Begins anew on the same directory, as after the death of the daemon.
     func restart(_ specs: String...) throws {
         tape.stop()
-        (engine, backend, store) = try Self.make(directory, specs, tape, configure)
+        (engine, backend, store) = try Self.make(directory, specs, tape, clock, configure)
     }
 
     /// Begins anew on a copy of the directory as it was at some moment.
     static func engine(on directory: String, _ specs: String...) throws -> Engine {
-        try make(directory, specs, Tape()) { _ in }.engine
+        try make(directory, specs, Tape(), SettableClock()) { _ in }.engine
     }
 
     /// Copies what is on the disk, for an engine of its own.
@@ -109,6 +111,7 @@ final class EngineFixture {
         _ directory: String,
         _ specs: [String],
         _ tape: Tape,
+        _ clock: SettableClock,
         _ configure: (inout EngineConfiguration) -> Void
     ) throws -> (engine: Engine, backend: TapedBackend, store: TapedStore) {
         let simulated = try SimulatedBackend(try specs.map { try SimulationSpec.parse($0) })
@@ -124,8 +127,48 @@ final class EngineFixture {
             backends: [backend],
             store: store,
             images: try ImageDirectory(path: directory + "/images"),
-            clock: MachineClock()
+            clock: clock
         )
         return (engine, backend, store)
+    }
+}
+
+/// The machine's time, and what a test sets it ahead by.
+final class SettableClock: HostClock {
+    private struct State {
+        var monotonicSeconds: UInt64 = 0
+        var civilSeconds: Int64 = 0
+    }
+
+    private let machine = MachineClock()
+    // Guards how far it is set ahead; a leaf.
+    private let state = Mutex(State())
+
+    func monotonicNanoseconds() -> UInt64 {
+        machine.monotonicNanoseconds() + state.withLock { $0.monotonicSeconds } * 1_000_000_000
+    }
+
+    func timestamp() -> Timestamp {
+        let ahead = state.withLock { $0.civilSeconds } * 1000
+        let now = machine.timestamp().millisecondsSinceEpoch
+        return Timestamp(millisecondsSinceEpoch: now + ahead)
+    }
+
+    /// Time goes by.
+    func pass(days: Double) {
+        state.withLock { state in
+            state.monotonicSeconds += UInt64(days * 86_400)
+            state.civilSeconds += Int64(days * 86_400)
+        }
+    }
+
+    /// Somebody sets the wall clock.
+    func set(aheadByDays days: Int64) { state.withLock { $0.civilSeconds += days * 86_400 } }
+}
+
+extension Engine {
+    /// The newest jobs, up to a limit.
+    func newest(_ limit: Int) throws(Problem) -> [JobView] {
+        try jobs(JobWalk(limit: limit)) { _ in true }.jobs.map(\.view)
     }
 }

@@ -293,6 +293,14 @@ private final class MortalStore: JobStore {
     func events(after sequence: Int64, limit: Int) throws(Problem) -> [StoredEvent] {
         try store.events(after: sequence, limit: limit)
     }
+    func answer(to request: KeyedRequest.Name) throws(Problem) -> KeptAnswer? {
+        try store.answer(to: request)
+    }
+    func answerCount() throws(Problem) -> Int { try store.answerCount() }
+    func age() throws(Problem) -> StoreAge { try store.age() }
+    func forget(_ retention: Retention, at age: StoreAge) throws(Problem) -> Forgotten {
+        life.isDead ? Forgotten() : try store.forget(retention, at: age)
+    }
     func sessions() throws(Problem) -> [SessionRecord] { try store.sessions() }
     func images() throws(Problem) -> [ImageRecord] { try store.images() }
 }

@@ -175,6 +175,14 @@ final class TapedStore: JobStore {
     func unresolvedJobs() throws(Problem) -> [Job] { try store.unresolvedJobs() }
     func sizes() -> StoreSizes { store.sizes() }
     func setDurations() throws(Problem) -> [SetDuration] { try store.setDurations() }
+    func answer(to request: KeyedRequest.Name) throws(Problem) -> KeptAnswer? {
+        try store.answer(to: request)
+    }
+    func answerCount() throws(Problem) -> Int { try store.answerCount() }
+    func age() throws(Problem) -> StoreAge { try store.age() }
+    func forget(_ retention: Retention, at age: StoreAge) throws(Problem) -> Forgotten {
+        try store.forget(retention, at: age)
+    }
 }
 
 extension StoreChange.JournalLine {

@@ -28,6 +28,7 @@ struct ContractTests {
         let told = try #require(contract.operations.first { $0.id == endpoint.rawValue })
         #expect(Set(told.queryParameters) == Set(route.query))
         #expect(told.pathParameters == (route.template.hasVariable ? ["id"] : []))
+        #expect(told.headerParameters.contains("Idempotency-Key") == route.isKeyed)
         let isConditional = route.isConditional
         let others = [route.partialSuccess, isConditional ? 304 : nil].compactMap(\.self)
         let statuses = [route.success, 400] + route.refusals + others
@@ -156,6 +157,7 @@ struct ContractTests {
             "ImageVerification": again(ImageVerificationDTO.self),
             "Problem": again(ProblemDTO.self),
             "Readiness": again(ReadinessDTO.self), "ResolveRequest": again(ResolveRequestDTO.self),
+            "JobCheck": again(JobCheckDTO.self),
             "JobRequestLimits": again(JobRequestLimitsDTO.self),
             "Health": again(HealthDTO.self), "JobLimits": again(JobLimitsDTO.self),
             "DevicePage": items(DeviceDTO.self), "SessionPage": items(SessionDTO.self),
@@ -206,7 +208,7 @@ struct ContractTests {
     private static let documents: [any (Decodable & Sendable).Type] = [
         HostDTO.self, HealthDTO.self, ReadinessDTO.self, DeviceDTO.self, SessionDTO.self,
         SessionRequestDTO.self, JobDTO.self, JobRequestDTO.self, ResolveRequestDTO.self,
-        JournalLineDTO.self, ImageDTO.self, ProblemDTO.self, EventDTO.self,
+        JobCheckDTO.self, JournalLineDTO.self, ImageDTO.self, ProblemDTO.self, EventDTO.self,
         ImageVerificationDTO.self,
     ]
 

@@ -129,7 +129,7 @@ struct DocumentCacheTests {
             let page = try memo.target(of: request("GET", "/v1/jobs", "limit=3"))
             #expect(page.query.text("limit") == "3")
             #expect(try memo.target(of: request("GET", "/v1/jobs")).query.text("limit") == nil)
-            #expect(throws: Problem.self) { try memo.target(of: request("DELETE", "/v1/jobs/a")) }
+            #expect(throws: Problem.self) { try memo.target(of: request("PUT", "/v1/jobs/a")) }
             #expect(throws: Problem.self) { try memo.target(of: request("GET", "/v1/nothing")) }
         }
     }

@@ -55,9 +55,11 @@ final class EngineUnderTest: Sendable {
         _ path: String,
         _ query: String? = nil,
         body: String? = nil,
-        headers: [(name: String, value: String)] = []
+        headers: [(name: String, value: String)] = [],
+        key: String? = nil
     ) async throws -> APIResponse {
-        let response = await answer(method, path, query, headers: headers, body: body)
+        let keyed = key.map { [(name: "idempotency-key", value: $0)] } ?? []
+        let response = await answer(method, path, query, headers: headers + keyed, body: body)
         let endpoint = try RoutedTarget(method, path, query).endpoint
         let allowed = try #require(statuses[endpoint.rawValue])
         #expect(allowed.contains("\(response.status)"), "\(method) \(path)")

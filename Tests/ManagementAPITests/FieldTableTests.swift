@@ -146,8 +146,25 @@ struct FieldTableTests {
         record.iommuGroup = "37"
         record.cdevPath = "/dev/vfio/devices/vfio3"
         record.groupPath = "/dev/vfio/37"
-        record.parent = "parent"
-        record.mdevType = "type"
+        record.deviceAPI = "vfio-pci"
+        record.names = HardwareNames(vendor: "Mellanox", device: "VF", deviceClass: "Ethernet")
+        record.supportSource = .inferred
+        var pci = PCIFacts()
+        pci.classCode = 0x02_0000
+        pci.role = .virtual(of: "0000:41:00.0")
+        record.pci = pci
+        record.isolation = IsolationFacts(kind: "DMA-FQ", siblings: [])
+        record.mediated = MediatedFacts(parent: "parent", type: "type", typeName: nil)
+        record.subchannel = SubchannelFacts(
+            address: "0.0.0000",
+            deviceNumber: nil,
+            paths: [],
+            installedMask: 0,
+            availableMask: 0,
+            operationalMask: 0
+        )
+        record.matrix = MatrixFacts(queues: ["05.0004"], guestQueues: [], controlDomains: [])
+        record.candidate = CandidateFacts(driver: "mlx5_vfio_pci", steps: [])
         let view = DeviceView(
             record: record,
             session: nil,
@@ -159,7 +176,10 @@ struct FieldTableTests {
             seen.isSuperset(
                 of: [
                     "vendor_id", "device_id", "numa_node", "iommu_group", "cdev", "group",
-                    "parent", "mdev_type", "locked_by", "migration.source", "vfio_state",
+                    "vendor_name", "device_name", "device_api", "isolation.viable",
+                    "pci.class_code", "pci.class_name", "pci.physical_function", "mdev.parent",
+                    "mdev.type", "ccw.subchannel", "ap.queues", "candidate.driver", "locked_by",
+                    "migration.source", "vfio_state",
                 ]
             )
         )

@@ -160,7 +160,6 @@ struct RequestIDTests {
         #expect(counted?.value(["endpoint": "uploadImageContent", "status": "422"]) == 1)
     }
 
-
     private final class Heard: Sendable {
         /// Guards what was heard; a leaf.
         private let state = Mutex<[AccessRecord]>([])

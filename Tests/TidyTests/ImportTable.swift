@@ -24,7 +24,9 @@ enum ImportTable {
         "ManagementAPI": ["APISchema", "CContract", "JSONCoding", "JobEngine", "MigrationCore"],
         "HTTPServer": ["CMicrohttpd", "ManagementAPI"],
         "APIClient": ["APISchema", "CCurl", "JSONCoding"],
-        "ferryctl": ["APIClient", "APISchema", "ArgumentParser", "JSONCoding"],
+        "ferryctl": [
+            "APIClient", "APISchema", "ArgumentParser", "JSONCoding", "MigrationCore", "SystemIO",
+        ],
         "ferry-simd": ["ArgumentParser", "MigrationCore", "SimulatedDevices"],
         "ferryd": [
             "ArgumentParser", "HTTPServer", "JSONCoding", "JobEngine", "JobStore", "Logging",

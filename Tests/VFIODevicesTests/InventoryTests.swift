@@ -30,7 +30,7 @@ struct InventoryTests {
         #expect(function.record.vendorID == 0x1b36)
         #expect(function.record.deviceID == 0x10)
         #expect(function.record.numaNode == nil)
-        #expect(function.record.parent == nil)
+        #expect(function.record.mediated == nil)
         #expect(function.record.support == .none)
     }
 
@@ -41,8 +41,8 @@ struct InventoryTests {
         let device = try #require(found)
         #expect(device.record.bus == .mdev)
         #expect(device.record.driver == "mtty")
-        #expect(device.record.parent == "mtty")
-        #expect(device.record.mdevType == "mtty-2")
+        #expect(device.record.mediated?.parent == "mtty")
+        #expect(device.record.mediated?.type == "mtty-2")
         #expect(device.record.vendorID == nil)
         #expect(device.record.support == .unknown)
         #expect(device.kernelName == "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001")
@@ -58,8 +58,8 @@ struct InventoryTests {
             ]
         )
         #expect(devices.map(\.record.support) == [.recreate, .recreate, .none])
-        #expect(devices.map(\.record.parent) == ["matrix", "0.0.0000", nil])
-        #expect(devices[1].record.mdevType == "vfio_ccw-io")
+        #expect(devices.map(\.record.mediated?.parent) == ["matrix", "0.0.0000", nil])
+        #expect(devices[1].record.mediated?.type == "vfio_ccw-io")
         #expect(devices[1].kernelName == "6dfd3ec5-e8b3-4e18-a6fe-57bc9eceb920")
     }
 
@@ -128,7 +128,8 @@ struct InventoryTests {
         let device = try #require(inventory.device(try id("pci-0000:41:00.3")))
         #expect(device.record.groupPath == "/dev/vfio/8")
         #expect(device.record.cdevPath == nil)
-        #expect(device.record.support == .unknown)
+        #expect(device.record.support == .stateStream([.stopCopy, .p2p, .preCopy]))
+        #expect(device.record.supportSource == .inferred)
         #expect(inventory.device(try id("pci-0000:41:00.0")) == nil)
         // Bound to a VFIO driver, but its group has no node: VFIO does not have it.
         #expect(inventory.device(try id("pci-0000:42:00.0")) == nil)

@@ -50,7 +50,8 @@ struct KernelBackendTests {
         let backend = try KernelBackend(sysfsRoot: tree.root)
         let mdev = try id("mdev-83b8f4f2-509f-382f-3c1e-e6bfe0fa1001")
         #expect(backend.device(mdev)?.debugState == .known(.running))
-        #expect(backend.device(mdev)?.support == .unknown)
+        #expect(backend.device(mdev)?.support == .stateStream(.stopCopy))
+        #expect(backend.device(mdev)?.supportSource == .debugfs)
         tree.remove("\(vfio)/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001/migration")
         #expect(backend.device(mdev)?.debugState == nil)
         #expect(backend.device(mdev)?.support == MigrationSupport.none)
@@ -82,11 +83,11 @@ struct KernelBackendTests {
             address: "0000:41:00.3"
         )
         record.driver = "mlx5_vfio_pci"
-        #expect(cache.support(of: record) == nil)
+        #expect(cache.answer(of: record)?.support == nil)
         cache.keep(.stateStream([.stopCopy, .p2p]), for: record)
-        #expect(cache.support(of: record) == .stateStream([.stopCopy, .p2p]))
+        #expect(cache.answer(of: record)?.support == .stateStream([.stopCopy, .p2p]))
         record.driver = "vfio-pci"
-        #expect(cache.support(of: record) == nil)
+        #expect(cache.answer(of: record)?.support == nil)
     }
 
     private func refusal<Value>(_ body: () throws -> Value) -> Problem.Code? {

@@ -31,4 +31,10 @@ void ferry_shut_down(int fd);
 /* A close-on-exec datagram socket connected to a path, or to an abstract name after '@'. */
 int ferry_connect_datagrams(const char *path);
 
+/* A socket that hears what the kernel tells udev, non-blocking, or -errno. */
+int ferry_listen_uevents(int buffer_byte_count);
+/* The next message's length; 0 for one that is not the kernel's or was cut; -ENOBUFS when some were
+ * lost, -EAGAIN when there is none. */
+ssize_t ferry_receive_uevent(int fd, void *bytes, size_t byte_count);
+
 #endif

@@ -76,6 +76,22 @@ final class MeasuredStore: JobStore {
 
     var storeID: String { store.storeID }
 
+    func answer(to request: KeyedRequest.Name) throws(Problem) -> KeptAnswer? {
+        try counting("read") { () throws(Problem) in try store.answer(to: request) }
+    }
+
+    func answerCount() throws(Problem) -> Int {
+        try counting("read") { () throws(Problem) in try store.answerCount() }
+    }
+
+    func age() throws(Problem) -> StoreAge {
+        try counting("read") { () throws(Problem) in try store.age() }
+    }
+
+    func forget(_ retention: Retention, at age: StoreAge) throws(Problem) -> Forgotten {
+        try counting("checkpoint") { () throws(Problem) in try store.forget(retention, at: age) }
+    }
+
     func sessions() throws(Problem) -> [SessionRecord] {
         try counting("read") { () throws(Problem) in try store.sessions() }
     }

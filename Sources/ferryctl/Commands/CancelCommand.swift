@@ -7,7 +7,7 @@ struct CancelCommand: ParsableCommand {
         abstract: "Cancel a job before its commit; its source runs on."
     )
 
-    @Argument(help: "The job.")
+    @Argument(help: "The job.", completion: .custom(Suggestions.jobs))
     var id: String
 
     @OptionGroup var waiting: WaitOptions
@@ -16,14 +16,15 @@ struct CancelCommand: ParsableCommand {
     func run() throws {
         try options.run { client, printer throws(ClientProblem) in
             let job = try client.cancelJob(id)
-            let status = try JobFollower(client: client, printer: printer)
-                .finish(job, wait: waiting.wait)
-            // To be cancelled is what was asked for.
-            switch status {
-            case .jobCancelled: return .success
-            case .success where waiting.wait: return .jobFailed
-            default: return status
-            }
+            return try JobFollower(client: client, printer: printer)
+                .finish(job, wait: waiting.wait) { job in
+                    // To be cancelled is what was asked for.
+                    switch ExitStatus(endOf: job) {
+                    case .jobCancelled: .success
+                    case .success: .jobFailed
+                    case let status: status
+                    }
+                }
         }
     }
 }

@@ -4,10 +4,11 @@ internal import ArgumentParser
 struct DeviceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "device",
-        abstract: "Show a device."
+        abstract: "Show a device, or ask it what it can do.",
+        discussion: "  ferryctl device pci-0000:41:00.3 --probe"
     )
 
-    @Argument(help: "The device.")
+    @Argument(help: "The device.", completion: .custom(Suggestions.devices))
     var id: String
 
     @Flag(help: "Open it to ask for its migration support. This may reset an idle device.")

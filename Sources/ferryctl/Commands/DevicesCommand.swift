@@ -7,11 +7,12 @@ struct DevicesCommand: ParsableCommand {
         abstract: "List the VFIO devices of the host."
     )
 
+    @OptionGroup var list: ListOptions
     @OptionGroup var options: ServerOptions
 
     func run() throws {
         try options.run { client, printer throws(ClientProblem) in
-            let devices = try client.devices()
+            let devices = try client.devices(list.choice, limit: list.limit ?? .max)
             printer.show(list: devices, DeviceReport.table(devices))
             return .success
         }

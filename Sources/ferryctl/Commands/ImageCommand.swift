@@ -1,29 +1,19 @@
-internal import APIClient
 internal import ArgumentParser
 
 struct ImageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "image",
-        abstract: "Show an image, or delete it."
+        abstract: "Show an image, verify, delete, download or upload it.",
+        discussion: """
+              ferryctl image nightly                    what is in it
+              ferryctl image verify nightly             is every byte as it was saved?
+              ferryctl image download nightly n.tar     goes on where it broke off
+              ferryctl --context lab image upload nightly n.tar
+            """,
+        subcommands: [
+            ImageShowCommand.self, ImageVerifyCommand.self, ImageDownloadCommand.self,
+            ImageUploadCommand.self, ImageDeleteCommand.self,
+        ],
+        defaultSubcommand: ImageShowCommand.self
     )
-
-    @Argument(help: "The image.")
-    var id: String
-
-    @Flag(help: "Delete the image and its content.")
-    var delete = false
-
-    @OptionGroup var options: ServerOptions
-
-    func run() throws {
-        try options.run { client, printer throws(ClientProblem) in
-            guard !delete else {
-                try client.deleteImage(id)
-                return .success
-            }
-            let image = try client.image(id)
-            printer.show(image, ImageReport.text(image))
-            return .success
-        }
-    }
 }

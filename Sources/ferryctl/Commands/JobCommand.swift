@@ -1,32 +1,16 @@
-internal import APIClient
 internal import ArgumentParser
 
 struct JobCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "job",
-        abstract: "Show a job, wait for its end, or read its journal."
+        abstract: "Show a job, its timeline or its journal; wait for its end, or forget it.",
+        discussion: """
+              ferryctl job nightly --timeline           where its time went
+              ferryctl job nightly --journal            every step, its intent and its outcome
+              ferryctl job nightly --wait               stay until it has ended
+              ferryctl job delete nightly
+            """,
+        subcommands: [JobShowCommand.self, JobDeleteCommand.self],
+        defaultSubcommand: JobShowCommand.self
     )
-
-    @Argument(help: "The job.")
-    var id: String
-
-    @Flag(help: "Show the journal: every step, its intent and its outcome.")
-    var journal = false
-
-    @OptionGroup var waiting: WaitOptions
-    @OptionGroup var options: ServerOptions
-
-    func run() throws {
-        try options.run { client, printer throws(ClientProblem) in
-            var job = try client.job(id)
-            if waiting.wait { job = try JobFollower(client: client, printer: printer).follow(job) }
-            if journal {
-                let lines = try client.journal(ofJob: id)
-                printer.show(list: lines, JournalReport.table(lines))
-            } else {
-                printer.show(job, JobReport.text(job))
-            }
-            return waiting.wait ? ExitStatus(endOf: job) : .success
-        }
-    }
 }

@@ -4,21 +4,16 @@ internal import ArgumentParser
 struct JobsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs",
-        abstract: "List jobs, newest first."
+        abstract: "List jobs, newest first, 100 unless --limit says otherwise.",
+        discussion: "  ferryctl jobs --filter 'state = failed and kind = migrate' --limit 10"
     )
 
-    @Option(help: ArgumentHelp("Show at most this many.", valueName: "count"))
-    var limit = 100
-
+    @OptionGroup var list: ListOptions
     @OptionGroup var options: ServerOptions
-
-    func validate() throws {
-        guard limit > 0 else { throw ValidationError("The limit must be 1 or more.") }
-    }
 
     func run() throws {
         try options.run { client, printer throws(ClientProblem) in
-            let jobs = try client.jobs(limit: limit)
+            let jobs = try client.jobs(list.choice, limit: list.limit ?? 100)
             printer.show(list: jobs, JobReport.table(jobs))
             return .success
         }

@@ -5,10 +5,11 @@ internal import ArgumentParser
 struct LimitsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "limits",
-        abstract: "Show a job's limits, or change them while it runs."
+        abstract: "Show a job's limits, or change them while it runs.",
+        discussion: "  ferryctl limits move --downtime 2000 --on-timeout switch"
     )
 
-    @Argument(help: "The job.")
+    @Argument(help: "The job.", completion: .custom(Suggestions.jobs))
     var id: String
 
     @OptionGroup var limits: PreCopyLimitOptions

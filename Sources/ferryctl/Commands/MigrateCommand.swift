@@ -10,10 +10,20 @@ struct MigrateCommand: ParsableCommand {
             ferryctl migrate SOURCE TARGET [options]
             ferryctl migrate SOURCE=TARGET SOURCE=TARGET … [options]
             """,
-        discussion: "Several pairs move as one set: side by side, and with one commit."
+        discussion: """
+            Several pairs move as one set: side by side, and with one commit.
+
+              ferryctl migrate sim-0 sim-1 --downtime 50 --bandwidth 200MiB --wait
+              ferryctl migrate sim-0=sim-2 sim-1=sim-3 --check
+              ferryctl migrate sim-0 sim-1 --manual --id move
+              ferryctl switchover move --wait
+            """
     )
 
-    @Argument(help: "A source and its target, or pairs of them.")
+    @Argument(
+        help: "A source and its target, or pairs of them.",
+        completion: .custom(Suggestions.devices)
+    )
     var devices: [String]
 
     @Flag(help: "Go on with pre-copy until 'ferryctl switchover'.")

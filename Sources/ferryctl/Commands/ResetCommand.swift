@@ -8,7 +8,7 @@ struct ResetCommand: ParsableCommand {
         abstract: "Reset devices: their content is lost."
     )
 
-    @Argument(help: "The devices.")
+    @Argument(help: "The devices.", completion: .custom(Suggestions.devices))
     var devices: [String]
 
     @OptionGroup var job: JobOptions

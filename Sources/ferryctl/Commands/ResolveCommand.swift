@@ -5,10 +5,15 @@ internal import ArgumentParser
 struct ResolveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resolve",
-        abstract: "Settle a job that ended indeterminate: say who may run."
+        abstract: "Settle a job that ended indeterminate: say who may run.",
+        discussion: """
+            With --wait the exit code is 0 when the one who was named may run in the end.
+
+              ferryctl resolve JOB source --target-fenced --wait
+            """
     )
 
-    @Argument(help: "The job.")
+    @Argument(help: "The job.", completion: .custom(Suggestions.jobs))
     var id: String
 
     @Argument(help: "Who may run from now on: source, target or nobody.")
@@ -33,7 +38,9 @@ struct ResolveCommand: ParsableCommand {
         )
         try options.run { client, printer throws(ClientProblem) in
             try JobFollower(client: client, printer: printer)
-                .finish(client.resolveJob(id, request), wait: waiting.wait)
+                .finish(client.resolveJob(id, request), wait: waiting.wait) { job in
+                    ExitStatus(endOf: job, resolvedTo: side.rawValue)
+                }
         }
     }
 }

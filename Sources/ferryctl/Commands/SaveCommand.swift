@@ -5,10 +5,17 @@ internal import ArgumentParser
 struct SaveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "save",
-        abstract: "Save devices' state as one image."
+        abstract: "Save devices' state as one image.",
+        discussion: """
+              ferryctl save sim-0 --id nightly --wait          the source runs on
+              ferryctl save sim-0 sim-1 --after stop --wait    one image of both, stopped
+            """
     )
 
-    @Argument(help: "The devices; several are saved as one set.")
+    @Argument(
+        help: "The devices; several are saved as one set.",
+        completion: .custom(Suggestions.devices)
+    )
     var devices: [String]
 
     @Option(help: ArgumentHelp("What the device does then: run or stop.", valueName: "what"))

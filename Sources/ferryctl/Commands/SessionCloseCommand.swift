@@ -7,7 +7,7 @@ struct SessionCloseCommand: ParsableCommand {
         abstract: "Close a session. The last close of a device loses its content."
     )
 
-    @Argument(help: "The session.")
+    @Argument(help: "The session.", completion: .custom(Suggestions.sessions))
     var id: String
 
     @Flag(help: "Close it although it holds content.")

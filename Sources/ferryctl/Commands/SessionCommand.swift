@@ -7,6 +7,7 @@ struct SessionCommand: ParsableCommand {
         subcommands: [
             SessionListCommand.self, SessionOpenCommand.self, SessionShowCommand.self,
             SessionCloseCommand.self,
-        ]
+        ],
+        defaultSubcommand: SessionListCommand.self
     )
 }

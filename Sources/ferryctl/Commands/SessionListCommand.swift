@@ -7,11 +7,12 @@ struct SessionListCommand: ParsableCommand {
         abstract: "List open and past sessions, newest first."
     )
 
+    @OptionGroup var list: ListOptions
     @OptionGroup var options: ServerOptions
 
     func run() throws {
         try options.run { client, printer throws(ClientProblem) in
-            let sessions = try client.sessions()
+            let sessions = try client.sessions(list.choice, limit: list.limit ?? .max)
             printer.show(list: sessions, SessionReport.table(sessions))
             return .success
         }

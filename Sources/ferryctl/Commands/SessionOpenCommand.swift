@@ -8,7 +8,7 @@ struct SessionOpenCommand: ParsableCommand {
         abstract: "Open and bind a device. The first open of a PCI device resets it."
     )
 
-    @Argument(help: "The device.")
+    @Argument(help: "The device.", completion: .custom(Suggestions.devices))
     var device: String
 
     @Option(help: ArgumentHelp("Join this session's address space.", valueName: "session"))

@@ -7,7 +7,7 @@ struct SessionShowCommand: ParsableCommand {
         abstract: "Show a session."
     )
 
-    @Argument(help: "The session.")
+    @Argument(help: "The session.", completion: .custom(Suggestions.sessions))
     var id: String
 
     @OptionGroup var options: ServerOptions

@@ -9,11 +9,23 @@ enum ImageReport {
                 image.id,
                 image.members.map(\.device).joined(separator: ","),
                 bytes(image.sizeBytes),
-                image.sourceResumed ? "ran on" : "stopped",
+                image.sourceResumed ? "may run" : "stopped",
                 image.createdAt
             )
         }
         return table.text
+    }
+
+    static func verification(_ report: ImageVerificationDTO) -> String {
+        var facts = FactList()
+        facts.add("image", report.image)
+        facts.add("verified", "\(report.verifiedAt), in \(report.durationMs) ms")
+        facts.add("size", bytes(report.sizeBytes))
+        var members = Table("DEVICE", "SIZE", "SHA-256")
+        for member in report.members {
+            members.add(member.device, bytes(member.sizeBytes), member.sha256)
+        }
+        return facts.text() + "\n" + members.text
     }
 
     static func text(_ image: ImageDTO) -> String {
@@ -21,10 +33,14 @@ enum ImageReport {
         facts.add("image", image.id)
         facts.add("saved by", image.job)
         facts.add("created", image.createdAt)
+        facts.add("uploaded", image.uploadedAt)
         facts.add("kernel", image.kernelRelease)
         facts.add("machine", image.machine)
         facts.add("written by", image.ferryVersion.map { "Ferry \($0)" })
-        facts.add("source", image.sourceResumed ? "ran on: a restore makes a copy" : "stopped")
+        facts.add(
+            "source",
+            image.sourceResumed ? "may run elsewhere: a restore makes a copy" : "stopped"
+        )
         facts.add("size", bytes(image.sizeBytes))
         var members = Table("DEVICE", "DRIVER", "FLAGS", "SIZE", "SIDECAR", "SHA-256")
         for member in image.members {

@@ -46,6 +46,16 @@ enum JobReport {
         return facts.text() + phases(job) + devices(job) + error(job)
     }
 
+    /// How far a job is, in one line.
+    static func now(_ job: JobDTO) -> String {
+        var words = ["\(job.kind) \(job.id)", job.phase ?? job.state]
+        if let progress = job.progress { words.append(self.progress(progress)) }
+        if !job.switchover.blockedBy.isEmpty {
+            words.append("waits for \(job.switchover.blockedBy.joined(separator: ", "))")
+        }
+        return words.joined(separator: "  ")
+    }
+
     /// What became of a job, in one line.
     static func end(of job: JobDTO) -> String {
         var words = ["\(job.kind) \(job.id) \(job.state)", route(job)]

@@ -5,14 +5,16 @@ internal import JSONCoding
 /// Tells results on stdout, as JSON or for a person, and everything else on stderr.
 struct Printer {
     let isJSON: Bool
+    var output = Terminal.standardOutput
+    var errors = Terminal.standardError
 
     /// A document as JSON, or the text that says the same to a person.
     func show(_ document: some Encodable, _ text: @autoclosure () -> String) {
-        guard isJSON else { return Terminal.standardOutput.write(text()) }
+        guard isJSON else { return output.write(text()) }
         guard let line = try? JSONWriter.encode(document) else {
-            return Terminal.standardError.write("ferryctl: the document cannot be written\n")
+            return errors.write("ferryctl: the document cannot be written\n")
         }
-        Terminal.standardOutput.write(String(decoding: line, as: UTF8.self) + "\n")
+        output.write(String(decoding: line, as: UTF8.self) + "\n")
     }
 
     /// Every item of a list, as one page.
@@ -24,29 +26,44 @@ struct Printer {
     }
 
     func report(_ problem: ClientProblem) {
-        let stream = Terminal.standardError
+        let stream = errors
         switch problem {
         case .unreachable(let server, let detail):
             stream.write(heading("\(server) cannot be reached") + "  \(printable(detail))\n")
+        case .interrupted(let server, let detail):
+            stream.write(
+                heading("The connection to \(server) broke")
+                    + "  \(printable(detail)) Whether the server did what it was asked for is unknown.\n"
+            )
         case .refused(let problem): report(problem)
         case .notUnderstood(let status, let detail):
             stream.write(
                 heading("The answer makes no sense (status \(status))")
                     + "  \(printable(detail))\n"
             )
+        case .file(let path, let detail):
+            stream.write(heading("\(printable(path)): \(printable(detail))"))
         }
     }
 
+    func report(_ failure: ContextFile.Failure) {
+        errors.write(heading(printable(failure.text)))
+    }
+
+    /// Something a person should know, beside the output.
+    func note(_ text: String) { errors.write("ferryctl: \(printable(text))\n") }
+
     /// Title, detail and every fact of a problem.
     func report(_ problem: ProblemDTO) {
-        Terminal.standardError.write(
-            heading(printable(problem.title)) + "  \(printable(problem.detail))\n"
+        errors.write(
+            heading(printable(problem.title))
+                + "  \(printable(FlagNames.spoken(problem.detail)))\n"
                 + Self.facts(of: problem).text(indent: "  ")
         )
     }
 
     private func heading(_ text: String) -> String {
-        Terminal.standardError.styled("ferryctl: \(text)", .red) + "\n"
+        errors.styled("ferryctl: \(text)", .red) + "\n"
     }
 
     static func facts(of problem: ProblemDTO) -> FactList {
@@ -62,9 +79,11 @@ struct Printer {
         for holder in problem.holders ?? [] {
             facts.add("held by", "pid \(holder.pid) (\(holder.command)), uid \(holder.uid)")
         }
-        facts.add("field", problem.pointer.map { $0.isEmpty ? "the whole body" : $0 })
+        facts.add("field", problem.pointer.map(FlagNames.field))
+        facts.add("column", problem.column.map(String.init))
         facts.add("content", problem.content)
-        for reason in problem.reasons ?? [] { facts.add("reason", reason) }
+        facts.add("received", problem.receivedBytes.map(bytes))
+        for reason in problem.reasons ?? [] { facts.add("reason", FlagNames.spoken(reason)) }
         facts.add("retry after", problem.retryAfterS.map { "\($0) s" })
         return facts
     }

@@ -16,18 +16,37 @@ struct Table {
         rows.append(empty + cells.map(printable))
     }
 
+    /// The lines for stdout.
+    var text: String { text(on: .standardOutput) }
+
     /// The lines, the last column without spaces at its end.
-    var text: String {
+    func text(on terminal: Terminal) -> String {
         let all = [headings] + rows
         let widths = headings.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
-        return all.map { row in
+        return all.enumerated().map { line, row in
             let cells = row.enumerated().map { column, cell in
-                column == row.count - 1
-                    ? cell
-                    : cell + String(repeating: " ", count: widths[column] - cell.count)
+                let spaces =
+                    column == row.count - 1
+                    ? "" : String(repeating: " ", count: widths[column] - cell.count)
+                return style(of: cell, line: line, headings[column])
+                    .map { terminal.styled(cell, $0) + spaces } ?? cell + spaces
             }
             return cells.joined(separator: "  ") + "\n"
         }.joined()
+    }
+}
+
+extension Table {
+    /// Headings are bold; words that say how something stands have a colour.
+    private func style(of cell: String, line: Int, _ heading: String) -> Terminal.Style? {
+        guard line > 0 else { return .bold }
+        guard ["STATE", "STATUS", "CONTENT"].contains(heading) else { return nil }
+        switch cell {
+        case "succeeded", "running", "live", "loaded", "open": return .green
+        case "failed", "indeterminate", "lost", "error": return .red
+        case "cancelled", "cancelling", "stop", "stop_copy": return .yellow
+        default: return nil
+        }
     }
 }
 

@@ -9,13 +9,28 @@ struct Terminal: Sendable {
     let isInteractive: Bool
     /// Whether a person who wants colours reads it (no-color.org).
     let hasColor: Bool
+    /// Whether it shows more than ASCII, by the locale.
+    let speaksUTF8: Bool
 
     private init(descriptor: Int32) {
+        self.init(
+            descriptor: descriptor,
+            isInteractive: isatty(descriptor) == 1,
+            environment: environment
+        )
+    }
+
+    init(descriptor: Int32, isInteractive: Bool, environment: (String) -> String?) {
         self.descriptor = descriptor
-        isInteractive = isatty(descriptor) == 1
+        self.isInteractive = isInteractive
         hasColor =
             isInteractive && (environment("NO_COLOR") ?? "").isEmpty
             && environment("TERM") != "dumb"
+        // The first of them that is set decides, as locale(7) says.
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap(environment)
+            .first { !$0.isEmpty }
+        let encoding = locale?.lowercased() ?? ""
+        speaksUTF8 = encoding.hasSuffix("utf-8") || encoding.hasSuffix("utf8")
     }
 
     /// Writes the whole text, or ends the program.
@@ -28,7 +43,7 @@ struct Terminal: Sendable {
             if count > 0 {
                 rest = rest.dropFirst(count)
             } else if errno != EINTR {
-                ExitStatus.outputFailed.end()
+                ExitStatus.fileFailed.end()
             }
         }
     }
