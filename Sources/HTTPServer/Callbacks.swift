@@ -98,5 +98,7 @@ private func service(_ context: UnsafeMutableRawPointer?) -> RequestService? {
 
 private func daemonContext(_ context: UnsafeMutableRawPointer?) -> DaemonContext? {
     guard let context = unsafe context else { return nil }
-    return unsafe Unmanaged<DaemonContext>.fromOpaque(context).takeUnretainedValue()
+    let daemon = unsafe Unmanaged<DaemonContext>.fromOpaque(context).takeUnretainedValue()
+    daemon.wakeup.didCall()
+    return daemon
 }

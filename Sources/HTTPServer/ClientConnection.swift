@@ -103,6 +103,16 @@ final class ClientConnection: Sendable {
         Glibc.shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
+    /// Ends the connection when more of a body is there, or nothing will be, and nobody reads it.
+    ///
+    /// Called by the registry only, under its lock, on the connection's thread.
+    func cutOffIfStuck() {
+        guard let exchange = current, exchange.isReadingBody, hasUnreadBytes || hasHungUp else {
+            return
+        }
+        cutOff()
+    }
+
     /// Has the client's hanging up noticed from now on.
     ///
     /// libmicrohttpd does not look at a connection that is suspended, so a client that asks for

@@ -59,6 +59,17 @@ final class ConnectionRegistry: Sendable {
         }
     }
 
+    /// Ends every connection of a thread whose body cannot be read on.
+    ///
+    /// Called by that thread, when it has read what can be read.
+    func cutOffStuck(of wakeup: Wakeup) {
+        state.withLock { state in
+            for connection in state.connections.values where connection.wakeup === wakeup {
+                connection.cutOffIfStuck()
+            }
+        }
+    }
+
     /// Lets go of the requests of clients that have hung up.
     func releaseAbandoned() {
         for number in hangups.take() {

@@ -65,6 +65,12 @@ final class Exchange: Sendable {
         }
     }
 
+    /// Whether libmicrohttpd is to bring more of the body.
+    var isReadingBody: Bool {
+        guard case .readBody = step else { return false }
+        return !pause.isPaused
+    }
+
     /// The head is there, and what becomes of the body is decided.
     func didReadHead(_ head: KnownHead, upload: Upload? = nil) {
         incoming.withLock {

@@ -55,6 +55,7 @@ final class HTTPDaemon: Sendable {
         var polled = [daemon.events, wakeup.descriptor].map {
             pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
         }
+        var futile = FutileRuns()
         while true {
             let orders = orders.withLock { orders in
                 defer { orders.newcomers = [] }
@@ -64,8 +65,14 @@ final class HTTPDaemon: Sendable {
                 service.door.didDisconnect()
             }
             if orders.isDone { break }
+            let callCount = wakeup.callCount
             daemon.run()
-            unsafe poll(&polled, 2, daemon.patience)
+            let advice = futile.advice(
+                patience: daemon.patience,
+                didCall: wakeup.callCount != callCount
+            )
+            if advice.isStuck { service.connections.cutOffStuck(of: wakeup) }
+            unsafe poll(&polled, 2, advice.patience)
             if polled[1].revents != 0 { wakeup.drain() }
         }
         daemon.stop()

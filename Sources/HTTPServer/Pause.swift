@@ -88,6 +88,11 @@ struct Pause: ~Copyable, Sendable {
         }
     }
 
+    /// Whether libmicrohttpd has the connection aside.
+    var isPaused: Bool {
+        state.withLock { if case .paused = $0 { true } else { false } }
+    }
+
     /// Gives up a pause that is under way.
     func cutOffIfPaused() {
         state.withLock { state in

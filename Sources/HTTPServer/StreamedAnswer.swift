@@ -33,6 +33,7 @@ internal import ManagementAPI
     ///
     /// libmicrohttpd asks when it has given the bytes before to the system, so to ask is progress.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        exchange.connection.wakeup.didCall()
         while exchange.pause.beginAsking() {
             switch unsafe body.read(into: buffer, whenReady: { [exchange] in exchange.pause.end() })
             {

@@ -1,10 +1,12 @@
 internal import CMicrohttpd
 internal import Glibc
+internal import Synchronization
 
 /// Wakes up a thread that waits in `poll`.
 final class Wakeup: Sendable {
     /// Readable from ``signal()`` to ``drain()``.
     let descriptor: Int32
+    private let calls = Atomic(0)
 
     init() throws(Failure) {
         descriptor = ferry_http_wakeup()
@@ -12,6 +14,11 @@ final class Wakeup: Sendable {
     }
 
     deinit { close(descriptor) }
+
+    /// How often libmicrohttpd has called us on the thread.
+    var callCount: Int { calls.load(ordering: .relaxed) }
+
+    func didCall() { calls.add(1, ordering: .relaxed) }
 
     struct Failure: Error {
         let errno: Int32

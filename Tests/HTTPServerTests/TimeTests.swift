@@ -44,6 +44,20 @@ import Testing
         #expect(server.requests.seen.isEmpty)
     }
 
+    @Test("a body that cannot be read on ends its connection, and not only when its time is over")
+    func stuckBody() throws {
+        let server = try ServerUnderTest { $0.bodyTimeout = .seconds(3600) }
+        let client = try server.connect()
+        try client.send(
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2;"
+        )
+        // An extension that fits into no buffer of libmicrohttpd's. The rest may come too late.
+        try? client.send([UInt8](repeating: UInt8(ascii: "x"), count: 100 << 10))
+        #expect(client.readsToEnd())
+        #expect(server.requests.seen.isEmpty)
+        #expect(try server.connect().ask()?.status == 200)
+    }
+
     @Test(
         "an idle connection is closed after its time, and so is one that dribbles after a request"
     )
