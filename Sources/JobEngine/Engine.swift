@@ -282,7 +282,7 @@ package final class Engine: Sendable {
     /// Blocking. Throws `not-found`, `image-busy` while a job reads it or an upload writes it. Who
     /// downloads or verifies it reads on.
     package func deleteImage(_ id: ImageID) throws(Problem) {
-        if try uploads.takeAway(id) { return try imageFiles.discardUpload(of: id) }
+        if try uploads.takeAway(id) { return try discardUpload(of: id) }
         let record = try catalogue.remove(id)
         let now = clock.timestamp()
         var change = StoreChange(deletedImages: [id])

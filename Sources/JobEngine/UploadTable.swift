@@ -5,6 +5,7 @@ internal import Synchronization
 /// The images that come in: those whose upload is under way, and those whose upload broke off.
 final class UploadTable: Sendable {
     private enum Stage {
+        /// Somebody writes its files, or removes them.
         case underWay
         case brokenOff(ImageDirectory.Upload)
     }
@@ -35,29 +36,37 @@ final class UploadTable: Sendable {
         }
     }
 
-    /// Takes an image for an upload; returns the ones whose time is over, for the caller to remove.
+    /// Takes an image for an upload; those whose time is over hold no place.
     ///
     /// Bytes from the first on replace what there is. Throws `image-busy` while another upload of it
     /// is under way, `upload-offset` when the part does not begin where what is there ends, and
     /// `overloaded`.
-    func begin(_ id: ImageID, _ part: Part, at now: Timestamp) throws(Problem) -> [ImageID] {
-        let answer: Result<[ImageID], Problem> = stages.withLock { stages in
-            let expired = stages.compactMap { one, stage in
-                one != id && isOver(stage, at: now) ? one : nil
-            }
+    func begin(_ id: ImageID, _ part: Part, at now: Timestamp) throws(Problem) {
+        let answer: Result<Void, Problem> = stages.withLock { stages in
             do throws(Problem) {
                 try check(id, part, stages[id])
-                if stages[id] == nil, stages.count - expired.count >= limit {
+                if stages[id] == nil, stages.values.count(where: { !isOver($0, at: now) }) >= limit {
                     throw full(stages.keys.sorted())
                 }
             } catch {
                 return .failure(error)
             }
-            for one in expired { stages[one] = nil }
             stages[id] = .underWay
-            return .success(expired)
+            return .success(())
         }
-        return try answer.get()
+        try answer.get()
+    }
+
+    /// Takes an upload whose time is over for the caller to remove, so that none of its image begins
+    /// until that is done; nil when there is none.
+    func takeOver(at now: Timestamp) -> ImageID? {
+        stages.withLock { stages in
+            guard let id = stages.first(where: { isOver($0.value, at: now) })?.key else {
+                return nil
+            }
+            stages[id] = .underWay
+            return id
+        }
     }
 
     /// The upload under way broke off, and left so much; nil when nothing.
@@ -68,13 +77,14 @@ final class UploadTable: Sendable {
     /// The upload under way came to its end, whichever.
     func end(_ id: ImageID) { stages.withLock { $0[id] = nil } }
 
-    /// Takes what an upload left off the table; false when there is nothing.
+    /// Takes what an upload left for the caller to remove, so that no other begins until that is
+    /// done; false when there is nothing.
     ///
     /// Throws `image-busy` while it is under way.
     func takeAway(_ id: ImageID) throws(Problem) -> Bool {
         let stage = stages.withLock { stages in
             let stage = stages[id]
-            if case .brokenOff? = stage { stages[id] = nil }
+            if case .brokenOff? = stage { stages[id] = .underWay }
             return stage
         }
         switch stage {
@@ -82,6 +92,11 @@ final class UploadTable: Sendable {
         case .brokenOff: return true
         case .underWay: throw Self.busy(id)
         }
+    }
+
+    /// Whether somebody writes the files of an image that comes in, or removes them.
+    func isUnderWay(_ id: ImageID) -> Bool {
+        if case .underWay? = stages.withLock({ $0[id] }) { true } else { false }
     }
 
     /// Throws `image-not-ready` with how much there is of an image that comes in.
