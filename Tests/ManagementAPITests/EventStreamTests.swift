@@ -132,11 +132,12 @@ struct EventStreamTests {
         #expect(ready.id == all.last?.id)
     }
 
-    @Test("a filter that passes over much gives the thread back, and its reader a place, in between")
+    @Test("a filter that passes over much gives the thread back at times, and its reader a place")
     func longPassing() async throws {
         let first = try await events(of: try await follow())
         var last: [Block] = []
-        while last.isEmpty || sequence(last) - sequence(first) <= Int64(2 * EventStream.passingLimit) {
+        let enough = sequence(first) + Int64(2 * EventStream.passingLimit)
+        while sequence(last) <= enough {
             last = try await events(of: try await follow())
         }
         let reader = try await follow("filter=job%3Dnone&after=\(first[0].id)")
