@@ -18,13 +18,15 @@ extension Engine {
 
     /// Opens the files of an image that was in the catalogue a moment ago.
     ///
-    /// Blocking. Throws `not-found` for one that was deleted since, not `image-corrupt`.
+    /// Of one that was deleted since there may be files for a moment more: that is not found, or
+    /// another image by now, and not corrupt. Blocking.
     func openFiles(of record: ImageRecord) throws(Problem) -> OpenImage {
         do throws(Problem) {
             return try imageFiles.open(record)
         } catch {
-            _ = try image(record.id)
-            throw error
+            let current = try image(record.id)
+            guard current != record else { throw error }
+            return try openFiles(of: current)
         }
     }
 
@@ -69,9 +71,7 @@ extension Engine {
         facts.image = id
         facts.pointer = "/id"
         if catalogue.record(id) != nil { throw Self.exists(id, facts) }
-        if uploads.isUnderWay(id) {
-            throw Problem(.imageBusy, "An upload of image \(id) is under way.", facts)
-        }
+        if let busy = uploads.busy(id) { throw busy }
     }
 
     private static func exists(_ id: ImageID, _ facts: Problem.Facts) -> Problem {
@@ -149,16 +149,17 @@ extension Engine {
     private func verify(_ record: ImageRecord) throws(Problem) -> ImageVerification {
         let start = clock.monotonicNanoseconds()
         do throws(Problem) {
-            try openFiles(of: record).verify { isStopping.withLock { $0 } }
+            let image = try openFiles(of: record)
+            try image.verify { isStopping.withLock { $0 } }
+            return ImageVerification(
+                record: image.record,
+                verifiedAt: clock.timestamp(),
+                nanoseconds: clock.monotonicNanoseconds() - start
+            )
         } catch {
             if error.code == .cancelled { try checkAccepting() }
             throw error
         }
-        return ImageVerification(
-            record: record,
-            verifiedAt: clock.timestamp(),
-            nanoseconds: clock.monotonicNanoseconds() - start
-        )
     }
 }
 

@@ -163,6 +163,7 @@ struct ImageUploadTests {
             table.insert([left])
             if takesAway {
                 #expect(try table.takeAway(id))
+                #expect(try problem { _ = try table.takeAway(id) }.code == .imageBusy)
             } else {
                 #expect(table.takeOver(at: now) == id)
                 #expect(table.takeOver(at: now) == nil)
@@ -172,6 +173,25 @@ struct ImageUploadTests {
             try table.begin(id, part, at: now)
             table.end(id)
         }
+    }
+
+    @Test("a name is not free before the image that had it is gone")
+    func deletionUnderWay() async throws {
+        _ = try await archive()
+        let engine = source.engine
+        #expect(try !engine.uploads.takeAway(id))
+        #expect(try problem { try engine.deleteImage(id) }.code == .imageBusy)
+        let other = try #require(ImageID("b"))
+        #expect(try !engine.uploads.takeAway(other))
+        let taken = try problem {
+            _ = try engine.beginUpload(of: other, from: 0, wholeByteCount: nil)
+        }
+        #expect(taken.code == .imageBusy)
+        #expect(try problem { _ = try engine.image(other) }.code == .notFound)
+        engine.uploads.end(id)
+        try engine.deleteImage(id)
+        #expect(try problem { try engine.deleteImage(id) }.code == .notFound)
+        try begin(engine).breakOff()
     }
 
     @Test("an image that is deleted under whoever opens it is not there, and not corrupt")
