@@ -151,7 +151,7 @@ struct EventStreamTests {
         #expect(try Block(text).type == "ready")
         let from = try #require(EventID(first[0].id)).sequence
         let steps = zip([from] + places, places).map { $1 - $0 }
-        #expect(steps.count >= 2)
+        #expect(!steps.isEmpty)
         #expect(steps.allSatisfy { (1...Int64(2 * EventStream.passingLimit)).contains($0) })
     }
 
