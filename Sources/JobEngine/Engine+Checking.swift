@@ -29,6 +29,7 @@ extension Engine {
         admission.checkShape(of: spec.work, &findings)
         if let id = spec.id {
             _ = findings.hold { () throws(Problem) in try checkUnused(id) }
+            _ = findings.hold { () throws(Problem) in try checkImageName(of: id, spec.work) }
         }
         if !workers.hasPlace { findings.note(Self.noPlace) }
         for device in spec.work.devices {

@@ -13,7 +13,21 @@ extension Engine {
     package func download(_ id: ImageID) throws(Problem) -> ImageDownload {
         let record = try image(id)
         let turn = try downloads.take()
-        return ImageDownload(try ArchiveReader(imageFiles.open(record)), turn)
+        return ImageDownload(try ArchiveReader(openFiles(of: record)), turn)
+    }
+
+    /// Opens the files of an image that was in the catalogue a moment ago.
+    ///
+    /// Of one that was deleted since there may be files for a moment more: that is not found, or
+    /// another image by now, and not corrupt. Blocking.
+    func openFiles(of record: ImageRecord) throws(Problem) -> OpenImage {
+        do throws(Problem) {
+            return try imageFiles.open(record)
+        } catch {
+            let current = try image(record.id)
+            guard current != record else { throw error }
+            return try openFiles(of: current)
+        }
     }
 
     /// Lets an upload in: bytes of an image's archive from `offset` on, up to its end.
@@ -39,20 +53,34 @@ extension Engine {
         }
         let part = UploadTable.Part(offset: offset, wholeByteCount: wholeByteCount)
         if let taken = nameTaken(id, facts) { throw taken }
-        let expired = try uploads.begin(id, part, at: clock.timestamp())
+        try uploads.begin(id, part, at: clock.timestamp())
         // Again: an upload that has just ended is in the catalogue before it leaves the table.
         if let taken = nameTaken(id, facts) {
             uploads.end(id)
             throw taken
         }
-        return ImageUpload(id, part, expired: expired, in: self)
+        return ImageUpload(id, part, in: self)
+    }
+
+    /// Throws `image-exists`, or `image-busy` while it comes in, when a save's image could not have
+    /// the name of its job.
+    func checkImageName(of job: JobID, _ work: JobSpec.Work) throws(Problem) {
+        guard case .save = work else { return }
+        let id = ImageID(job)
+        var facts = Problem.Facts()
+        facts.image = id
+        facts.pointer = "/id"
+        if catalogue.record(id) != nil { throw Self.exists(id, facts) }
+        if let busy = uploads.busy(id) { throw busy }
+    }
+
+    private static func exists(_ id: ImageID, _ facts: Problem.Facts) -> Problem {
+        Problem(.imageExists, "There is an image \(id) already.", facts)
     }
 
     private func nameTaken(_ id: ImageID, _ facts: Problem.Facts) -> Problem? {
         var facts = facts
-        if catalogue.record(id) != nil {
-            return Problem(.imageExists, "There is an image \(id) already.", facts)
-        }
+        if catalogue.record(id) != nil { return Self.exists(id, facts) }
         if let job = jobTable.job(JobID(id)), !job.job.state.isTerminal {
             facts.blockingJob = job.id
             return Problem(.imageExists, "Job \(id) may save an image of this name.", facts)
@@ -71,14 +99,29 @@ extension Engine {
         record.sourceResumed = true
         let event = Event(at: now, topic: .imageChanged(record.id, exists: true))
         do throws(Problem) {
-            try store.apply(StoreChange(savedImages: [record], events: [event]), .machine)
+            try events.telling { () throws(Problem) in
+                try store.apply(StoreChange(savedImages: [record], events: [event]), .machine)
+                catalogue.insert([record])
+            }
         } catch {
             // An image that the catalogue does not know must not stay behind.
             try? imageFiles.delete(record.id)
             throw error
         }
-        catalogue.insert([record])
         return record
+    }
+
+    /// Removes what an upload left, which was taken off the table for that.
+    ///
+    /// Blocking. Throws `storage-failed`, and then it can be taken again.
+    func discardUpload(of id: ImageID) throws(Problem) {
+        do throws(Problem) {
+            try imageFiles.discardUpload(of: id)
+        } catch {
+            uploads.breakOff(id, try? imageFiles.upload(of: id))
+            throw error
+        }
+        uploads.end(id)
     }
 
     /// Reads the whole of an image and compares it with what was saved; `done` is called once, from
@@ -106,16 +149,17 @@ extension Engine {
     private func verify(_ record: ImageRecord) throws(Problem) -> ImageVerification {
         let start = clock.monotonicNanoseconds()
         do throws(Problem) {
-            try imageFiles.open(record).verify { isStopping.withLock { $0 } }
+            let image = try openFiles(of: record)
+            try image.verify { isStopping.withLock { $0 } }
+            return ImageVerification(
+                record: image.record,
+                verifiedAt: clock.timestamp(),
+                nanoseconds: clock.monotonicNanoseconds() - start
+            )
         } catch {
             if error.code == .cancelled { try checkAccepting() }
             throw error
         }
-        return ImageVerification(
-            record: record,
-            verifiedAt: clock.timestamp(),
-            nanoseconds: clock.monotonicNanoseconds() - start
-        )
     }
 }
 

@@ -68,6 +68,8 @@ extension Engine {
             let job = makeJob(id, spec, requestedBy, trace, admitted)
             guard jobTable.insert(job) else { throw Self.exists(id) }
             givingBack.append { self.jobTable.remove(id) }
+            // Now that an upload of this name would see the job.
+            try checkImageName(of: id, spec.work)
             // Again, for a stop that began meanwhile: it sees the job in the table, or is seen.
             try checkAccepting()
             let accepted = try job.accept(with: extra)

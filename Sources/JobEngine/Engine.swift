@@ -279,10 +279,11 @@ package final class Engine: Sendable {
 
     /// Removes an image and its bytes, or what an upload that broke off left.
     ///
-    /// Blocking. Throws `not-found`, `image-busy` while a job reads it or an upload writes it. Who
-    /// downloads or verifies it reads on.
+    /// Blocking. Throws `not-found`, `image-busy` while a job reads it, an upload writes it
+    /// or somebody removes it. Who downloads or verifies it reads on.
     package func deleteImage(_ id: ImageID) throws(Problem) {
-        if try uploads.takeAway(id) { return try imageFiles.discardUpload(of: id) }
+        if try uploads.takeAway(id) { return try discardUpload(of: id) }
+        defer { uploads.end(id) }
         let record = try catalogue.remove(id)
         let now = clock.timestamp()
         var change = StoreChange(deletedImages: [id])

@@ -20,21 +20,19 @@ package final class ImageUpload: Sendable {
     package let id: ImageID
     private let engine: Engine
     private let part: UploadTable.Part
-    /// Uploads whose time is over, to be removed first.
-    private let expired: [ImageID]
     /// Guards how far it is.
     ///
     /// A leaf.
     private let stage = Mutex(Stage.accepted)
 
-    init(_ id: ImageID, _ part: UploadTable.Part, expired: [ImageID], in engine: Engine) {
+    init(_ id: ImageID, _ part: UploadTable.Part, in engine: Engine) {
         self.id = id
         self.part = part
-        self.expired = expired
         self.engine = engine
     }
 
-    /// Makes room for what comes, and verifies what came before.
+    /// Makes room for what comes, by removing uploads whose time is over, and verifies what came
+    /// before.
     ///
     /// Throws `image-corrupt`, and `storage-failed`, after which what came before is kept.
     package func open() throws(Problem) {
@@ -44,7 +42,9 @@ package final class ImageUpload: Sendable {
         bounds.spareByteCount = engine.configuration.spareImageByteCount
         bounds.declaredByteCount = part.wholeByteCount
         do throws(Problem) {
-            for one in expired { try images.discardUpload(of: one) }
+            while let one = engine.uploads.takeOver(at: engine.clock.timestamp()) {
+                try engine.discardUpload(of: one)
+            }
             let receiver =
                 part.offset > 0
                 ? try images.resumeUpload(of: id, bounds) : try images.beginUpload(of: id, bounds)

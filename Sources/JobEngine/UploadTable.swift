@@ -2,10 +2,13 @@ internal import MigrationCore
 internal import StateTransfer
 internal import Synchronization
 
-/// The images that come in: those whose upload is under way, and those whose upload broke off.
+/// The images that come in: those whose upload is under way, and those whose upload broke off; with
+/// them those that go, whose names are not free before their files are gone.
 final class UploadTable: Sendable {
     private enum Stage {
         case underWay
+        /// Somebody removes what there is of it, or the whole image.
+        case leaving
         case brokenOff(ImageDirectory.Upload)
     }
 
@@ -35,29 +38,36 @@ final class UploadTable: Sendable {
         }
     }
 
-    /// Takes an image for an upload; returns the ones whose time is over, for the caller to remove.
+    /// Takes an image for an upload; those whose time is over hold no place.
     ///
     /// Bytes from the first on replace what there is. Throws `image-busy` while another upload of it
     /// is under way, `upload-offset` when the part does not begin where what is there ends, and
     /// `overloaded`.
-    func begin(_ id: ImageID, _ part: Part, at now: Timestamp) throws(Problem) -> [ImageID] {
-        let answer: Result<[ImageID], Problem> = stages.withLock { stages in
-            let expired = stages.compactMap { one, stage in
-                one != id && isOver(stage, at: now) ? one : nil
-            }
+    func begin(_ id: ImageID, _ part: Part, at now: Timestamp) throws(Problem) {
+        let answer: Result<Void, Problem> = stages.withLock { stages in
             do throws(Problem) {
                 try check(id, part, stages[id])
-                if stages[id] == nil, stages.count - expired.count >= limit {
-                    throw full(stages.keys.sorted())
-                }
+                let others = stages.filter { $0.key != id && holdsPlace($0.value, at: now) }
+                if others.count >= limit { throw full(others.keys.sorted()) }
             } catch {
                 return .failure(error)
             }
-            for one in expired { stages[one] = nil }
             stages[id] = .underWay
-            return .success(expired)
+            return .success(())
         }
-        return try answer.get()
+        try answer.get()
+    }
+
+    /// Takes an upload whose time is over for the caller to remove, so that none of its image begins
+    /// until that is done; nil when there is none.
+    func takeOver(at now: Timestamp) -> ImageID? {
+        stages.withLock { stages in
+            guard let id = stages.first(where: { isOver($0.value, at: now) })?.key else {
+                return nil
+            }
+            stages[id] = .leaving
+            return id
+        }
     }
 
     /// The upload under way broke off, and left so much; nil when nothing.
@@ -68,28 +78,30 @@ final class UploadTable: Sendable {
     /// The upload under way came to its end, whichever.
     func end(_ id: ImageID) { stages.withLock { $0[id] = nil } }
 
-    /// Takes what an upload left off the table; false when there is nothing.
+    /// Takes an image for the caller to remove, so that no upload of it begins until that is done;
+    /// true when there is what an upload left.
     ///
-    /// Throws `image-busy` while it is under way.
+    /// Throws `image-busy` while an upload is under way, and while it is being removed.
     func takeAway(_ id: ImageID) throws(Problem) -> Bool {
-        let stage = stages.withLock { stages in
+        let (stage, busy) = stages.withLock { stages in
             let stage = stages[id]
-            if case .brokenOff? = stage { stages[id] = nil }
-            return stage
+            let busy = Self.busy(id, stage)
+            if busy == nil { stages[id] = .leaving }
+            return (stage, busy)
         }
-        switch stage {
-        case nil: return false
-        case .brokenOff: return true
-        case .underWay: throw Self.busy(id)
-        }
+        if let busy { throw busy }
+        return stage != nil
     }
+
+    /// Why the files of an image are nobody else's now; nil when they are free.
+    func busy(_ id: ImageID) -> Problem? { Self.busy(id, stages.withLock { $0[id] }) }
 
     /// Throws `image-not-ready` with how much there is of an image that comes in.
     func checkNoUpload(of id: ImageID) throws(Problem) {
-        guard let stage = stages.withLock({ $0[id] }) else { return }
         var facts = Problem.Facts()
         facts.image = id
-        switch stage {
+        switch stages.withLock({ $0[id] }) {
+        case nil, .leaving: return
         case .underWay:
             throw Problem(.imageNotReady, "Image \(id) is being uploaded.", facts)
         case .brokenOff(let upload):
@@ -104,6 +116,10 @@ final class UploadTable: Sendable {
         }
     }
 
+    private func holdsPlace(_ stage: Stage, at now: Timestamp) -> Bool {
+        if case .leaving = stage { false } else { !isOver(stage, at: now) }
+    }
+
     private func isOver(_ stage: Stage, at now: Timestamp) -> Bool {
         guard case .brokenOff(let upload) = stage else { return false }
         let age = now.millisecondsSinceEpoch - upload.writtenAt.millisecondsSinceEpoch
@@ -111,7 +127,7 @@ final class UploadTable: Sendable {
     }
 
     private func check(_ id: ImageID, _ part: Part, _ stage: Stage?) throws(Problem) {
-        if case .underWay? = stage { throw Self.busy(id) }
+        if let busy = Self.busy(id, stage) { throw busy }
         guard part.offset > 0 else { return }
         var facts = Problem.Facts()
         facts.image = id
@@ -147,9 +163,16 @@ final class UploadTable: Sendable {
         )
     }
 
-    private static func busy(_ id: ImageID) -> Problem {
+    private static func busy(_ id: ImageID, _ stage: Stage?) -> Problem? {
         var facts = Problem.Facts()
         facts.image = id
-        return Problem(.imageBusy, "An upload of image \(id) is under way.", facts)
+        switch stage {
+        case nil, .brokenOff: return nil
+        case .underWay:
+            return Problem(.imageBusy, "An upload of image \(id) is under way.", facts)
+        case .leaving:
+            facts.retryAfterSeconds = 1
+            return Problem(.imageBusy, "Image \(id) is being removed.", facts)
+        }
     }
 }

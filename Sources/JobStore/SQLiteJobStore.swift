@@ -41,7 +41,11 @@ package final class SQLiteJobStore: JobStore {
             lostLog = try WriteAheadLog.damage(beside: path)
             database = try DatabasePool(path: path, configuration: StoreFile.configuration)
             storeID = try Schema.bringUpToDate(database)
-            try Boot.begin(boot ?? Boot.current, in: database)
+            try Boot.begin(
+                boot ?? Boot.current,
+                in: database,
+                hasLostLog: lostLog != nil
+            )
         } catch {
             throw StoreProblem.make(error, during: "open", of: path)
         }
@@ -117,7 +121,7 @@ extension Durability {
     }
 
     /// Sets the connection to this durability, outside a transaction, and sees that it took.
-    fileprivate func enforce(on connection: Database) throws {
+    func enforce(on connection: Database) throws {
         let wanted = synchronousSetting
         if try Self.synchronousSetting(of: connection) == wanted { return }
         try connection.execute(sql: "PRAGMA synchronous = \(wanted)")

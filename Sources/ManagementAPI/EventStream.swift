@@ -10,6 +10,9 @@ final class EventStream: StreamedBody {
     private let feed: EventFeed
     private let text: EventText
     private let filter: Filter<EventDTO>?
+    /// Events that a filter passes over before the client is given a sign of life: it keeps its
+    /// place, and other connections of the thread have their turn.
+    static let passingLimit = 128
     /// Guards what was begun and did not fit.
     ///
     /// Held while a part is read, by the one thread that reads; the feed's lock is taken inside.
@@ -34,6 +37,7 @@ final class EventStream: StreamedBody {
     ) -> StreamedRead {
         begun.withLock { begun in
             var count = 0
+            var passed = 0
             while count < buffer.count {
                 if !begun.isEmpty {
                     let room = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
@@ -46,6 +50,11 @@ final class EventStream: StreamedBody {
                 let read = subscription.next(whenReady: count == 0 ? whenReady : nil)
                 if let block = block(of: read) {
                     begun = block[...]
+                    guard block.isEmpty, case .event(let event) = read else { continue }
+                    passed += 1
+                    guard passed >= Self.passingLimit else { continue }
+                    if count > 0 { return .bytes(count) }
+                    begun = text.heartbeat(at: event.sequence)[...]
                 } else if count > 0 {
                     return .bytes(count)
                 } else {

@@ -71,7 +71,8 @@ extension ImageDirectory {
             if let upload = try? upload(of: id) {
                 uploads.append(upload)
             } else {
-                try discardUpload(of: id)
+                // What cannot be removed either is told to whoever begins this upload.
+                try? discardUpload(of: id)
             }
         }
         return uploads

@@ -82,7 +82,8 @@ struct ContentTransfer {
                 return try work()
             } catch {
                 guard case .interrupted = error else {
-                    guard error.isBreak, retries > 0 else { throw error }
+                    // The server may not have noticed the break yet.
+                    guard error.isBreak || error.isStillReceived, retries > 0 else { throw error }
                     retries += 1
                     guard retries <= Self.retryLimit else { throw error }
                     pause(500 << retries)
@@ -99,5 +100,14 @@ struct ContentTransfer {
 
     private final class Total {
         var byteCount: Int64 = 0
+    }
+}
+
+extension ClientProblem {
+    /// Whether an upload of the image is under way.
+    fileprivate var isStillReceived: Bool {
+        guard case .refused(let problem) = self else { return false }
+        return problem.code == "image-busy"
+            || problem.code == "image-not-ready" && problem.receivedBytes == nil
     }
 }

@@ -177,6 +177,41 @@ struct ContentTransferTests {
         #expect(requests.last?.body == Array(Self.content.utf8.dropFirst(350)))
     }
 
+    @Test("an upload whose break the server has not noticed yet goes on once it has")
+    func unnoticedBreak() throws {
+        directory.write(Self.content, to: "i.tar")
+        let busy = ScriptedServer.Step.json(
+            #"{"type":"t","code":"image-not-ready","title":"t","status":409,"detail":"d"}"#,
+            status: 409
+        )
+        let server = try ScriptedServer(
+            ScriptedServer.Step("", bodyByteCount: 400),
+            busy,
+            busy,
+            received(400),
+            .json(image, status: 201)
+        )
+        #expect(try transfer(server).upload(path, as: "i", resume: false).id == "i")
+        #expect(server.requests.last?.header("Content-Range") == "bytes 400-999/1000")
+    }
+
+    @Test("an upload of somebody else that is under way is not waited for")
+    func foreignUpload() throws {
+        directory.write(Self.content, to: "i.tar")
+        let busy = ScriptedServer.Step.json(
+            #"{"type":"t","code":"image-busy","title":"t","status":409,"detail":"d"}"#,
+            status: 409
+        )
+        let transfer = try transfer(ScriptedServer(busy))
+        let told = problem { () throws(ClientProblem) in
+            _ = try transfer.upload(path, as: "i", resume: false)
+        }
+        guard case .refused? = told else {
+            Issue.record("\(String(describing: told))")
+            return
+        }
+    }
+
     private func received(_ count: Int) -> ScriptedServer.Step {
         .json(
             """

@@ -21,7 +21,12 @@ final class ServerUnderTest: Sendable {
     ///
     /// Its lock is a leaf.
     final class RequestLog: Sendable {
-        private let state = Mutex((seen: [String](), held: [Reply]()))
+        private struct State {
+            var seen: [String] = []
+            var held: [Reply] = []
+        }
+
+        private let state = Mutex(State())
         private let arrived = DispatchSemaphore(value: 0)
         private let others = DispatchQueue(label: "other-thread")
         private let answers: Answers

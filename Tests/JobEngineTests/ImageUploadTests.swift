@@ -8,7 +8,7 @@ import Testing
 
 @testable import JobEngine
 
-@Suite("Images that come in")
+@Suite("Images that come in", .timeLimit(.minutes(2)))
 struct ImageUploadTests {
     let source: EngineFixture
     let target: EngineFixture
@@ -16,7 +16,11 @@ struct ImageUploadTests {
 
     init() throws {
         source = try EngineFixture("mlx5:state=2MiB")
-        target = try EngineFixture([]) { $0.spareImageByteCount = 0 }
+        target = try EngineFixture([]) {
+            $0.spareImageByteCount = 0
+            // Rare, so that none covers up a lost wake.
+            $0.eventHeartbeatMilliseconds = 3_600_000
+        }
         id = try #require(ImageID("a"))
     }
 
@@ -114,6 +118,126 @@ struct ImageUploadTests {
         #expect(unsafe access("\(target.directory)/images/a~upload", F_OK) != 0)
     }
 
+    @Test("what is over is never removed from under an upload that begins anew")
+    func expiredAndBegunAnew() async throws {
+        let archive = try await archive()
+        let upload = try begin(target.engine)
+        try receive(archive[..<(archive.count - 700)], upload)
+        upload.breakOff()
+        try target.age("a~upload", hours: 25)
+        try target.restart()
+        let other = try #require(ImageID("b"))
+        // Let in, but at the disk only after the other has begun.
+        let slow = try target.engine.beginUpload(of: other, from: 0, wholeByteCount: nil)
+        let anew = try begin(target.engine)
+        try receive(archive[..<9000], anew)
+        try slow.open()
+        try receive(archive[9000...], anew)
+        #expect(try anew.finish().id == id)
+        try target.engine.verifyAlone(id)
+        slow.breakOff()
+    }
+
+    @Test("a leftover that cannot be removed keeps no daemon from starting")
+    func stubbornLeftover() throws {
+        for name in ["a~upload", "a~upload/inner"] {
+            try #require(unsafe mkdir("\(target.directory)/images/\(name)", 0o700) == 0)
+        }
+        try target.restart()
+        let upload = try target.engine.beginUpload(of: id, from: 0, wholeByteCount: nil)
+        #expect(try problem { try upload.open() }.code == .storageFailed)
+    }
+
+    @Test("nobody begins an upload whose leftovers are being removed")
+    func takenToRemove() async throws {
+        let archive = try await archive()
+        let upload = try begin(target.engine)
+        try receive(archive[..<(archive.count - 700)], upload)
+        upload.breakOff()
+        let left = try #require(try target.engine.imageFiles.upload(of: id))
+        let table = UploadTable(limit: 2, hours: 1)
+        let part = UploadTable.Part(offset: 0, wholeByteCount: nil)
+        let written = left.writtenAt.millisecondsSinceEpoch
+        let now = Timestamp(millisecondsSinceEpoch: written + 3_600_001)
+        for takesAway in [true, false] {
+            table.insert([left])
+            if takesAway {
+                #expect(try table.takeAway(id))
+                #expect(try problem { _ = try table.takeAway(id) }.code == .imageBusy)
+            } else {
+                #expect(table.takeOver(at: now) == id)
+                #expect(table.takeOver(at: now) == nil)
+            }
+            #expect(try problem { try table.begin(id, part, at: now) }.code == .imageBusy)
+            table.end(id)
+            try table.begin(id, part, at: now)
+            table.end(id)
+        }
+    }
+
+    @Test("a name is not free before the image that had it is gone")
+    func deletionUnderWay() async throws {
+        _ = try await archive()
+        let engine = source.engine
+        #expect(try !engine.uploads.takeAway(id))
+        #expect(try problem { try engine.deleteImage(id) }.code == .imageBusy)
+        let other = try #require(ImageID("b"))
+        #expect(try !engine.uploads.takeAway(other))
+        let taken = try problem {
+            _ = try engine.beginUpload(of: other, from: 0, wholeByteCount: nil)
+        }
+        #expect(taken.code == .imageBusy)
+        #expect(try problem { _ = try engine.image(other) }.code == .notFound)
+        engine.uploads.end(id)
+        try engine.deleteImage(id)
+        #expect(try problem { try engine.deleteImage(id) }.code == .notFound)
+        try begin(engine).breakOff()
+    }
+
+    @Test("an image that is deleted under whoever opens it is not there, and not corrupt")
+    func deletedMeanwhile() async throws {
+        _ = try await archive()
+        let record = try source.engine.image(id)
+        try source.engine.deleteImage(id)
+        #expect(try problem { _ = try source.engine.openFiles(of: record) }.code == .notFound)
+    }
+
+    @Test("those who follow events hear of an uploaded image at once, and find it there")
+    func told() async throws {
+        let archive = try await archive()
+        let engine = target.engine
+        let subscription = try engine.events.subscribe(from: .now)
+        #expect(await subscription.read().words.hasPrefix("ready"))
+        let upload = try begin(engine)
+        try receive(archive[...], upload)
+        let record = try upload.finish()
+        guard case .event(let published) = await subscription.read() else {
+            Issue.record("no event")
+            return
+        }
+        #expect(published.event?.topic == .imageChanged(id, exists: true))
+        #expect(try engine.image(id) == record)
+    }
+
+    @Test("a save is refused whose image could not have its name")
+    func nameOfASave() async throws {
+        _ = try await archive()
+        let engine = source.engine
+        let device = try source.id("sim-0")
+        var spec = JobSpec(work: .save(sources: [device], after: .run))
+        spec.id = JobID(id)
+        let job = try #require(spec.id)
+        try engine.deleteJob(job)
+        let refusal = { try problem { _ = try engine.submit(spec, requestedBy: "test") } }
+        #expect(try refusal().code == .imageExists)
+        #expect(engine.check(spec).problems.map(\.code) == [.imageExists])
+        try engine.deleteImage(id)
+        let upload = try begin(engine)
+        #expect(try refusal().code == .imageBusy)
+        upload.breakOff()
+        #expect(try await source.run(spec).job.state == .succeeded)
+    }
+
     @Test("the name of a job that runs is not free")
     func nameOfAJob() async throws {
         let engine = source.engine
@@ -157,6 +281,13 @@ struct ImageUploadTests {
         let early = try self.problem { try receive(archive[...], begin(target.engine)) }
         #expect(early.facts.errno == .noSpace)
         #expect(early.facts.operation == "statvfs")
+    }
+}
+
+extension Engine {
+    /// Verifies an image on this thread.
+    fileprivate func verifyAlone(_ id: ImageID) throws {
+        try imageFiles.open(image(id)).verify()
     }
 }
 

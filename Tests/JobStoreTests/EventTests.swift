@@ -86,6 +86,32 @@ struct EventTests {
         #expect(try numbers(again) == [1, 2, 3])
     }
 
+    @Test("a boot is on the disk before its first number is told, even when that was its only one")
+    func lostBoot() throws {
+        let first = try store()
+        #expect(try first.synchronousSetting() == 2)
+        #expect(try store().synchronousSetting() == 1)
+        // Of the first boot nothing was left but itself.
+        let second = try store(boot: "boot-2")
+        #expect(try second.eventSpan() == EventSpan(forgotten: 1 << 20, newest: 1 << 20))
+        try add(0, to: second)
+        #expect(try numbers(second) == [1 + 1 << 20])
+    }
+
+    @Test("a log that was damaged may have held numbers: they are not given again")
+    func damagedLog() throws {
+        let first = try store()
+        let before = try fixture.bytes(of: "\(fixture.path)-wal").count
+        try add(0, 0, to: first)
+        let copy = try fixture.copyAfterCrash()
+        var log = try copy.bytes(of: "\(copy.path)-wal")
+        log[before + 100] ^= 0xFF
+        try copy.write(log, to: "\(copy.path)-wal")
+        let reopened = try SQLiteJobStore(path: copy.path, boot: "boot-1")
+        try add(0, to: reopened)
+        #expect(try numbers(reopened) == [1 + 1 << 20])
+    }
+
     @Test("with a new boot the numbers go on far behind any that was ever told")
     func newBoot() throws {
         let first = try store()

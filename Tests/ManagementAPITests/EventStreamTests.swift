@@ -132,6 +132,33 @@ struct EventStreamTests {
         #expect(ready.id == all.last?.id)
     }
 
+    @Test("a filter that passes over much gives the thread back at times, and its reader a place")
+    func longPassing() async throws {
+        let first = try await events(of: try await follow())
+        var last: [Block] = []
+        let enough = sequence(first) + Int64(2 * EventStream.passingLimit)
+        while sequence(last) <= enough {
+            last = try await events(of: try await follow())
+        }
+        let reader = try await follow("filter=job%3Dnone&after=\(first[0].id)")
+        #expect(try await reader.text() == "retry: 2000")
+        var places: [Int64] = []
+        var text = try await reader.text()
+        while text.hasPrefix(": keep-alive") {
+            places.append(try #require(EventID(try Block(text).id)).sequence)
+            text = try await reader.text()
+        }
+        #expect(try Block(text).type == "ready")
+        let from = try #require(EventID(first[0].id)).sequence
+        let steps = zip([from] + places, places).map { $1 - $0 }
+        #expect(!steps.isEmpty)
+        #expect(steps.allSatisfy { (1...Int64(2 * EventStream.passingLimit)).contains($0) })
+    }
+
+    private func sequence(_ blocks: [Block]) -> Int64 {
+        blocks.last.flatMap { EventID($0.id) }?.sequence ?? 0
+    }
+
     @Test("a filter that cannot be read is refused, with where and what there is")
     func badFilter() async throws {
         let problem = try await engine.ask(
