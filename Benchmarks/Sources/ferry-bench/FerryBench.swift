@@ -61,7 +61,7 @@ struct FerryBench: ParsableCommand {
         ("crowd", { try $0.crowd() }),
         ("list", { try $0.listDevices() }),
         ("arc", { try $0.engineByArc() }),
-        ("start-up", { try $0.startUp() }),
+        ("inventory", { try $0.inventory() }),
         ("idle-memory", { try $0.idleMemory() }),
         ("stream-memory", { try $0.streamMemory() }),
         ("set", { try $0.sets() }),
