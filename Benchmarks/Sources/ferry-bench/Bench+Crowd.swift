@@ -57,7 +57,7 @@ extension Bench {
                 name: "crowd-memory",
                 value: memory / count / 1024,
                 unit: "KiB",
-                bar: .atMost(64),
+                bar: .atMost(40),
                 note: "private, by connection; \(short(memory / 1_048_576)) MiB in all, of which "
                     + "\(short(memoryLeft / 1_048_576)) MiB stay when they have left"
             ),
