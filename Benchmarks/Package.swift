@@ -16,6 +16,7 @@ let package = Package(
         ),
         .executableTarget(name: "c-pump", linkerSettings: [.linkedLibrary("gnutls")]),
         .executableTarget(name: "http-load"),
+        .executableTarget(name: "crowd"),
         .executableTarget(
             name: "ferry-bench",
             dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")],

@@ -80,6 +80,15 @@ static const uint64_t ferry_http_unknown_size = MHD_SIZE_UNKNOWN;
 static const ssize_t ferry_http_body_end = MHD_CONTENT_READER_END_OF_STREAM;
 static const ssize_t ferry_http_body_broken = MHD_CONTENT_READER_END_WITH_ERROR;
 
+/* Has libmicrohttpd look at a connection in its next run, and in every later one.
+ *
+ * 0.9.75 takes a connection whose reader failed for closed, and then looks at it no more but for its
+ * timeout; those of the connections with one of their own are the only ones it always looks at. */
+static inline void ferry_http_look_again(struct MHD_Connection *connection)
+{
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
+}
+
 /* Keeps a body from being chunked: its connection ends with it. */
 static inline void ferry_http_forbid_chunks(struct MHD_Response *response)
 {
@@ -113,7 +122,8 @@ static inline int ferry_http_watch(void)
 /* Has a client's hanging up told, once, by this number. */
 static inline int ferry_http_watch_add(int watch, int descriptor, uint64_t number)
 {
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data = {.u64 = number}};
+    /* ONESHOT: a shutdown() of ours would have it told again. */
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data = {.u64 = number}};
     return epoll_ctl(watch, EPOLL_CTL_ADD, descriptor, &event) < 0 ? -errno : 0;
 }
 

@@ -38,11 +38,11 @@ internal import ManagementAPI
             switch unsafe body.read(into: buffer, whenReady: { [exchange] in exchange.pause.end() })
             {
             case .bytes(let count):
-                guard (1...buffer.count).contains(count) else { return ferry_http_body_broken }
+                guard (1...buffer.count).contains(count) else { return breakOff() }
                 exchange.connection.expectProgress(within: blockTimeout)
                 return count
             case .end: return ferry_http_body_end
-            case .failed: return ferry_http_body_broken
+            case .failed: return breakOff()
             case .later:
                 exchange.connection.expectNothing()
                 if unsafe exchange.pause.pause(connection, waking: exchange.connection.wakeup) {
@@ -51,6 +51,13 @@ internal import ManagementAPI
                 }
             }
         }
+        return breakOff()
+    }
+
+    /// Ends the connection in the middle of the body.
+    private func breakOff() -> Int {
+        unsafe ferry_http_look_again(connection)
+        exchange.connection.wakeup.signal()
         return ferry_http_body_broken
     }
 }

@@ -193,7 +193,7 @@ package final class Engine: Sendable {
     /// Every device of every backend, sorted by id.
     ///
     /// Blocking.
-    package func devices() -> [DeviceView] { backends.records.map(view) }
+    package func devices() -> [DeviceView] { views(of: backends.records[...]) }
 
     /// Those devices that `choose` picks, of all by id.
     ///
@@ -201,10 +201,13 @@ package final class Engine: Sendable {
     package func devices(
         choosing choose: ([DeviceRecord]) throws(Problem) -> ArraySlice<DeviceRecord>
     ) throws(Problem) -> [DeviceView] {
-        let chosen = try choose(backends.records)
+        views(of: try choose(backends.records))
+    }
+
+    private func views(of records: ArraySlice<DeviceRecord>) -> [DeviceView] {
         let sessions = sessionTable.openByDevice
         let holders = locks.all
-        return chosen.map { view($0, sessions[$0.id], holders.isEmpty ? nil : holders[$0.id]) }
+        return records.map { view($0, sessions[$0.id], holders.isEmpty ? nil : holders[$0.id]) }
     }
 
     /// A device of which memory alone tells everything; nil when only looking can tell.

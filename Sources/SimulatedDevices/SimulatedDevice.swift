@@ -277,6 +277,10 @@ final class SimulatedDevice: Sendable {
     /// Waits for no SET.
     func record() -> DeviceRecord {
         let made = inside.withLock { inside in
+            inside.machine.advance(to: now)
+            if let made = inside.lastRecord, made.changeCount == inside.machine.changeCount {
+                return made
+            }
             let shown = Shown(
                 state: inside.machine.state,
                 digest: inside.machine.digest(at: now),
@@ -326,17 +330,23 @@ final class SimulatedDevice: Sendable {
     private final class MadeRecord: Sendable {
         let shown: Shown
         let record: DeviceRecord
+        /// The machine's, when the record was true.
+        let changeCount: UInt64
 
-        init(_ shown: Shown, _ record: DeviceRecord) {
+        init(_ shown: Shown, _ record: DeviceRecord, _ changeCount: UInt64) {
             self.shown = shown
             self.record = record
+            self.changeCount = changeCount
         }
     }
 
     /// The last record again when nothing of it has changed.
     private func record(_ shown: Shown, _ inside: inout Inside) -> MadeRecord {
-        if let made = inside.lastRecord, made.shown == shown { return made }
-        let made = MadeRecord(shown, makeRecord(shown))
+        let count = inside.machine.changeCount
+        let last = inside.lastRecord
+        if let last, last.shown == shown, last.changeCount == count { return last }
+        let record = last.flatMap { $0.shown == shown ? $0.record : nil } ?? makeRecord(shown)
+        let made = MadeRecord(shown, record, count)
         inside.lastRecord = made
         return made
     }

@@ -12,12 +12,16 @@ struct SimulatedMachine {
     let profile: DeviceProfile
     let layout: PageLayout
     private let dirtyBytesPerSecond: UInt64
-    private(set) var state = DeviceState.running
+    /// Goes up whenever something of what is shown of the device may be another than before.
+    private(set) var changeCount: UInt64 = 0
+    private(set) var state = DeviceState.running { didSet { changeCount &+= 1 } }
     private(set) var content: SimulatedContent
     /// The digest of `content`; nil when that has changed since.
-    private var knownDigest: String?
+    private var knownDigest: String? { didSet { changeCount &+= 1 } }
     /// The content when the device last stopped, and its digest once somebody asked for it.
-    private var stopped: (content: SimulatedContent, digest: String?)?
+    private var stopped: (content: SimulatedContent, digest: String?)? {
+        didSet { changeCount &+= 1 }
+    }
     private var faults: FaultPlan
     private var stream: LiveStream?
     /// Numbers streams, so that a descriptor of an old one finds itself dead.
@@ -125,7 +129,8 @@ struct SimulatedMachine {
     /// A digest over the whole content as it is now.
     mutating func digest(at now: UInt64) -> String {
         advance(to: now)
-        let digest = knownDigest ?? content.digest()
+        if let knownDigest { return knownDigest }
+        let digest = content.digest()
         knownDigest = digest
         return digest
     }
@@ -143,7 +148,8 @@ struct SimulatedMachine {
     /// arrived in a target.
     mutating func stoppedDigest() -> String? {
         guard let (content, known) = stopped else { return nil }
-        let digest = known ?? content.digest()
+        if let known { return known }
+        let digest = content.digest()
         stopped?.digest = digest
         return digest
     }

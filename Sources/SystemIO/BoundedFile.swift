@@ -33,11 +33,11 @@ package enum BoundedFile {
     }
 
     /// Bytes as text, without white space and zeros at the ends.
-    static func trimmed(_ bytes: [UInt8]) -> String {
+    static func trimmed(_ bytes: some RandomAccessCollection<UInt8>) -> String {
         let isSpace = { (byte: UInt8) in byte == 0x20 || (9...13).contains(byte) || byte == 0 }
-        let start = bytes.firstIndex { !isSpace($0) } ?? bytes.endIndex
-        let end = (bytes.lastIndex { !isSpace($0) } ?? start - 1) + 1
-        return String(decoding: bytes[start..<end], as: UTF8.self)
+        let text = bytes.drop(while: isSpace)
+        let end = text.lastIndex { !isSpace($0) }.map(text.index(after:)) ?? text.startIndex
+        return String(decoding: text[..<end], as: UTF8.self)
     }
 
     /// Where a symbolic link points, as it is written.

@@ -6,19 +6,35 @@ package import MigrationCore
 ///
 /// For trees of small kernel files (sysfs), real or captured, whose content nobody vouches for.
 package final class ConfinedTree: Sendable {
-    private let root: FileDescriptor
+    private let root: Directory
 
     package init(root path: String) throws(Errno) {
-        self.root = try FileDescriptor(opening: path, O_RDONLY | O_DIRECTORY)
+        self.root = try Directory(opening: path)
     }
 
     /// Opens a directory by its path from the root.
     ///
     /// What is read in it by names alone, links not followed, is in the tree.
     package func directory(at path: String) throws(Errno) -> Directory {
-        let raw = try checked(
-            unsafe ferry_open_in_root(root.raw, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK)
-        )
-        return Directory(owning: FileDescriptor(owning: raw))
+        try root.directory(below: path)
+    }
+
+    /// The text of a small file by its path from the root, without white space at its ends.
+    ///
+    /// A link in its place is refused with ELOOP.
+    package func text(at path: String, limit: Int = 4096) throws(Errno) -> String {
+        try root.text(below: path, limit: limit)
+    }
+}
+
+extension FileDescriptor {
+    /// Opens a file by its path from a directory that is taken for the root: no link below it and
+    /// no `..` leads out of it.
+    init(
+        opening path: String,
+        below root: borrowing FileDescriptor,
+        _ flags: Int32
+    ) throws(Errno) {
+        self.init(owning: try checked(unsafe ferry_open_in_root(root.raw, path, flags)))
     }
 }

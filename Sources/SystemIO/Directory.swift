@@ -27,6 +27,14 @@ package struct Directory: ~Copyable, Sendable {
         )
     }
 
+    /// Opens a directory somewhere below this one, by its path from here.
+    ///
+    /// This one is taken for the root: no link and no `..` on the way leads out of it.
+    package borrowing func directory(below path: String) throws(Errno) -> Directory {
+        let flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK
+        return Directory(owning: try FileDescriptor(opening: path, below: descriptor, flags))
+    }
+
     /// Opens a file of the directory; a symbolic link is refused with ELOOP.
     package borrowing func open(
         _ name: String,
@@ -36,22 +44,22 @@ package struct Directory: ~Copyable, Sendable {
         try FileDescriptor(opening: name, in: descriptor, flags | O_NOFOLLOW, mode: mode)
     }
 
-    /// The text of a small regular file, without white space at its ends.
+    /// The text of a small file, without white space at its ends.
     ///
-    /// It is read by one call, as the kernel gives an attribute out.
+    /// It is read by one call that does not wait, as the kernel gives an attribute out.
     package borrowing func text(of name: String, limit: Int = 4096) throws(Errno) -> String {
-        let file = try open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY)
-        guard case .regularFile = try file.identity() else { throw .invalid }
-        let raw = file.raw
-        let bytes = try unsafe withUnsafeTemporaryAllocation(
-            of: UInt8.self,
-            capacity: limit
-        ) { buffer throws(Errno) in
-            let count = try retrying { unsafe read(raw, buffer.baseAddress, buffer.count) }
-            return unsafe Array(buffer[..<count])
-        }
-        return BoundedFile.trimmed(bytes)
+        try open(name, Self.attributeFlags).attribute(limit)
     }
+
+    /// The same for a file somewhere below the directory, by its path from there.
+    ///
+    /// No link on the way leads out of the directory, and a link at its end is refused with ELOOP.
+    package borrowing func text(below path: String, limit: Int = 4096) throws(Errno) -> String {
+        let file = try FileDescriptor(opening: path, below: descriptor, Self.attributeFlags)
+        return try file.attribute(limit)
+    }
+
+    private static let attributeFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
 
     /// Where a symbolic link points, as it is written.
     package borrowing func linkTarget(of name: String) throws(Errno) -> String {
@@ -120,11 +128,25 @@ package struct Directory: ~Copyable, Sendable {
         return unsafe BoundedFile.names(of: stream, limit: limit)
     }
 
+    /// The same, for who wants nothing else of the directory.
+    package consuming func intoNames(limit: Int = 100_000) throws(Errno) -> [String] {
+        let stream = try unsafe Self.entries(of: descriptor)
+        defer { unsafe closedir(stream) }
+        return unsafe BoundedFile.names(of: stream, limit: limit)
+    }
+
     /// The entries of the directory, for the caller to close.
     private borrowing func entries() throws(Errno) -> OpaquePointer {
         // A descriptor of its own: readdir moves the position of the open file.
-        let copy = try FileDescriptor(opening: ".", in: descriptor, O_RDONLY | O_DIRECTORY)
-        let raw = copy.release()
+        try unsafe Self.entries(
+            of: FileDescriptor(opening: ".", in: descriptor, O_RDONLY | O_DIRECTORY)
+        )
+    }
+
+    private static func entries(
+        of directory: consuming FileDescriptor
+    ) throws(Errno) -> OpaquePointer {
+        let raw = directory.release()
         guard let stream = unsafe fdopendir(raw) else {
             let error = Errno(number: Glibc.errno)
             _ = Glibc.close(raw)
@@ -145,4 +167,19 @@ package struct Directory: ~Copyable, Sendable {
 
     /// Makes the names in the directory survive the machine.
     package borrowing func synchronize() throws(Errno) { try descriptor.synchronize() }
+}
+
+extension FileDescriptor {
+    /// What one read from the start gives, as text without white space at its ends.
+    ///
+    /// Whatever the file is: a pipe that nobody writes into reads as nothing, a directory fails.
+    fileprivate borrowing func attribute(_ limit: Int) throws(Errno) -> String {
+        try unsafe withUnsafeTemporaryAllocation(
+            byteCount: limit,
+            alignment: 1
+        ) { buffer throws(Errno) in
+            let count = try unsafe read(into: buffer)
+            return unsafe BoundedFile.trimmed(buffer[..<count])
+        }
+    }
 }

@@ -26,7 +26,7 @@ extension ConfinedTree {
 
     func namesIfAny(in directory: String) -> [String] {
         guard let directory = try? self.directory(at: directory) else { return [] }
-        return (try? directory.names()) ?? []
+        return (try? directory.intoNames()) ?? []
     }
 
     func linkTargetIfAny(_ name: String, in directory: String) -> String? {
@@ -36,8 +36,7 @@ extension ConfinedTree {
     }
 
     func textIfAny(_ name: String, in directory: String) -> String? {
-        guard let directory = try? self.directory(at: directory) else { return nil }
         guard SysfsPath.isName(name) else { return nil }
-        return try? directory.text(of: name)
+        return try? text(at: "\(directory)/\(name)")
     }
 }

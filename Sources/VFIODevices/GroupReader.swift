@@ -5,7 +5,9 @@ internal import SystemIO
 final class GroupReader {
     private struct Group {
         let kind: String?
-        let members: [IsolationFacts.Sibling]
+        let names: [String]
+        /// Read when somebody asks who is not alone in the group, as most are.
+        var members: [IsolationFacts.Sibling]?
     }
 
     private static let directory = "sys/kernel/iommu_groups"
@@ -19,26 +21,42 @@ final class GroupReader {
 
     /// What a group is, without the device of this name.
     func facts(of number: String, for device: String) -> IsolationFacts {
-        let group = groups[number] ?? read(number)
+        var group = groups[number] ?? read(number)
+        defer { groups[number] = group }
+        guard group.names.contains(where: { $0 != device }) else {
+            return IsolationFacts(kind: group.kind, siblings: [])
+        }
+        let members = group.members ?? members(of: number, group.names)
+        group.members = members
         return IsolationFacts(
             kind: group.kind,
-            siblings: group.members.filter { $0.address != device }
+            siblings: members.filter { $0.address != device }
         )
     }
 
     private func read(_ number: String) -> Group {
-        let path = "\(Self.directory)/\(number)"
-        let members = tree.links(in: "\(path)/devices").prefix(Self.memberLimit).map { link in
-            let place = SysfsPath.resolve(link.target, in: "\(path)/devices")
+        guard SysfsPath.isName(number),
+            let directory = try? tree.directory(at: "\(Self.directory)/\(number)")
+        else { return Group(kind: nil, names: []) }
+        let names = try? Directory(opening: "devices", in: directory).intoNames()
+        return Group(
+            kind: try? directory.text(of: "type", limit: 64),
+            names: Array((names ?? []).prefix(Self.memberLimit))
+        )
+    }
+
+    private func members(of number: String, _ names: [String]) -> [IsolationFacts.Sibling] {
+        let path = "\(Self.directory)/\(number)/devices"
+        guard let directory = try? tree.directory(at: path) else { return [] }
+        return names.compactMap { name in
+            guard let target = try? directory.linkTarget(of: name) else { return nil }
+            let place = SysfsPath.resolve(target, in: path)
             let driver = tree.linkTargetIfAny("driver", in: place).flatMap(SysfsPath.lastName)
             return IsolationFacts.Sibling(
-                address: link.name,
+                address: name,
                 driver: driver,
                 isBlocking: driver.map(DriverFacts.blocksGroup) ?? false
             )
         }
-        let group = Group(kind: tree.textIfAny("type", in: path), members: Array(members))
-        groups[number] = group
-        return group
     }
 }

@@ -100,13 +100,26 @@ final class HardwareIndex: Sendable {
         return classes
     }
 
-    private static func lines(_ places: [String]) -> [ArraySlice<UInt8>] {
+    private static func lines(_ places: [String]) -> Lines {
         for place in places {
             if let bytes = try? BoundedFile.bytes(at: place, limit: byteLimit) {
-                return bytes.split(separator: UInt8(ascii: "\n"))
+                return Lines(rest: bytes[...])
             }
         }
-        return []
+        return Lines(rest: [])
+    }
+
+    /// The lines of a text that are not empty, one after another: mostly the first ones tell.
+    private struct Lines: Sequence, IteratorProtocol {
+        var rest: ArraySlice<UInt8>
+
+        mutating func next() -> ArraySlice<UInt8>? {
+            rest = rest.drop { $0 == UInt8(ascii: "\n") }
+            guard !rest.isEmpty else { return nil }
+            let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
+            defer { rest = rest[end...] }
+            return rest[..<end]
+        }
     }
 
     private static func text(_ bytes: ArraySlice<UInt8>) -> String {

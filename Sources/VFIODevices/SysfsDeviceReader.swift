@@ -29,7 +29,7 @@ final class SysfsDeviceReader {
         else {
             return nil
         }
-        let number = cdev.flatMap { cdevNumber($0, below: path) }
+        let number = cdev.flatMap { cdevNumber($0, of: directory) }
         found.record.change { details in
             if number != nil, let cdev {
                 details.cdevPath = "\(deviceDirectory)/vfio/devices/\(cdev)"
@@ -129,8 +129,9 @@ final class SysfsDeviceReader {
         return nil
     }
 
-    private func cdevNumber(_ cdev: String, below directory: String) -> DeviceNumber? {
-        tree.textIfAny("dev", in: "\(directory)/vfio-dev/\(cdev)").flatMap(
+    private func cdevNumber(_ cdev: String, of directory: borrowing Directory) -> DeviceNumber? {
+        guard SysfsPath.isName(cdev) else { return nil }
+        return (try? directory.text(below: "vfio-dev/\(cdev)/dev", limit: 32)).flatMap(
             DeviceNumber.init(sysfsText:)
         )
     }

@@ -5,29 +5,43 @@ enum SysfsPath {
     ///
     /// An absolute target starts there.
     static func resolve(_ target: String, in directory: String) -> String {
-        var parts = target.hasPrefix("/") ? [] : components(directory)
+        var path = target.utf8.first == slash ? "" : directory
         for part in components(target) {
             switch part {
             case ".": continue
-            case "..": if !parts.isEmpty { parts.removeLast() }
-            default: parts.append(part)
+            case "..": path = parent(path)
+            default:
+                if !path.isEmpty { path += "/" }
+                path += part
             }
         }
-        return parts.joined(separator: "/")
+        return path
     }
+
+    private static let slash = UInt8(ascii: "/")
 
     /// Whether a text is the name of something in a directory, and no path.
     static func isName(_ text: String) -> Bool {
-        !text.isEmpty && text != "." && text != ".." && !text.utf8.contains(UInt8(ascii: "/"))
+        !text.isEmpty && text != "." && text != ".." && !text.utf8.contains(slash)
     }
 
-    static func components(_ path: String) -> [Substring] { path.split(separator: "/") }
+    static func components(_ path: String) -> [Substring] {
+        path.utf8.split(separator: slash).map(Substring.init)
+    }
 
     /// The last component: a driver's name, a group's number.
-    static func lastName(_ path: String) -> String? { components(path).last.map(String.init) }
+    static func lastName(_ path: String) -> String? {
+        guard let end = path.utf8.lastIndex(where: { $0 != slash }) else { return nil }
+        let start = path.utf8[..<end].lastIndex(of: slash).map(path.utf8.index(after:))
+        return String(path[(start ?? path.startIndex)...end])
+    }
 
     /// The path without its last `count` components.
     static func parent(_ path: String, _ count: Int = 1) -> String {
-        components(path).dropLast(count).joined(separator: "/")
+        var path = path[...]
+        for _ in 0..<count {
+            path = path.utf8.lastIndex(of: slash).map { path[..<$0] } ?? ""
+        }
+        return String(path)
     }
 }

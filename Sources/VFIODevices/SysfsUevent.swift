@@ -1,26 +1,31 @@
 /// The `uevent` attribute of a device: what the kernel tells udev of it, by one read.
 struct SysfsUevent: Sendable {
-    private let values: [Substring: Substring]
+    private(set) var driver: String?
+    private(set) var modalias: String?
+    private(set) var pciClass: UInt32?
+    private(set) var pciID: (vendor: UInt32, device: UInt32)?
+    private(set) var pciSubsystemID: (vendor: UInt32, device: UInt32)?
 
     init(_ text: String) {
-        var values: [Substring: Substring] = [:]
-        for line in text.split(separator: "\n") {
-            guard let equals = line.firstIndex(of: "=") else { continue }
-            values[line[..<equals]] = line[line.index(after: equals)...]
+        for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+            guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let value = Substring(line[line.index(after: equals)...])
+            switch Substring(line[..<equals]) {
+            case "DRIVER": driver = String(value)
+            case "MODALIAS": modalias = String(value)
+            case "PCI_CLASS": pciClass = UInt32(value, radix: 16)
+            case "PCI_ID": pciID = Self.pair(value)
+            case "PCI_SUBSYS_ID": pciSubsystemID = Self.pair(value)
+            default: break
+            }
         }
-        self.values = values
     }
 
-    var driver: String? { values["DRIVER"].map(String.init) }
-    var modalias: String? { values["MODALIAS"].map(String.init) }
-    var pciClass: UInt32? { values["PCI_CLASS"].flatMap { UInt32($0, radix: 16) } }
-    var pciID: (vendor: UInt32, device: UInt32)? { pair("PCI_ID") }
-    var pciSubsystemID: (vendor: UInt32, device: UInt32)? { pair("PCI_SUBSYS_ID") }
-
     /// `15B3:101E`.
-    private func pair(_ key: Substring) -> (vendor: UInt32, device: UInt32)? {
-        guard let parts = values[key]?.split(separator: ":"), parts.count == 2,
-            let vendor = UInt32(parts[0], radix: 16), let device = UInt32(parts[1], radix: 16)
+    private static func pair(_ text: Substring) -> (vendor: UInt32, device: UInt32)? {
+        let parts = text.utf8.split(separator: UInt8(ascii: ":"))
+        guard parts.count == 2, let vendor = UInt32(Substring(parts[0]), radix: 16),
+            let device = UInt32(Substring(parts[1]), radix: 16)
         else { return nil }
         return (vendor, device)
     }

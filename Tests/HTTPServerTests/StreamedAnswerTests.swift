@@ -41,6 +41,30 @@ import Testing
         #expect(body.endCount == 1)
     }
 
+    @Test(
+        "a client that hangs up between two bytes gives its place free, while one older stays idle",
+        arguments: [nil, 100]
+    )
+    func abandoned(byteCount: UInt64?) throws {
+        let body = GivenBody(byteCount: byteCount)
+        let server = try server(body) {
+            // Both on the same thread, and nobody has to go for another.
+            $0.threadCount = 1
+            $0.connectionLimit = 2
+            $0.idleTimeout = .seconds(60)
+            $0.idleGrace = .seconds(60)
+        }
+        let older = try server.connect()
+        #expect(try older.ask()?.status == 200)
+        do {
+            let client = try server.connect()
+            try client.send(Self.request)
+            try body.awaitWait()
+        }
+        #expect(try server.connect().ask("GET", "/next")?.body == "GET /next 0:")
+        #expect(try older.ask()?.status == 200)
+    }
+
     @Test("a body of known length has a Content-Length and the connection goes on after it")
     func counted() throws {
         let body = GivenBody(byteCount: 11)

@@ -72,40 +72,6 @@ extension Bench {
         ]
     }
 
-    /// From the start of the process to the whole list of 1,024 PCI functions of a sysfs tree.
-    func startUp() throws -> [Figure] {
-        let root = try scratch("sysfs")
-        try SysfsTree(root).addVirtualFunctions(1024)
-        let state = try scratch("state")
-        var whole = Sample()
-        var list = Sample()
-        var processor = Sample()
-        // The first start makes the database, which a restart has.
-        for number in 0..<(effort.pairs + 1) {
-            let daemon = try Daemon(self, [], state: state, sysfsRoot: root)
-            var found = 0
-            let seconds = try measuring { found = try daemon.devices().count }
-            guard found == 1024 else { throw BenchFailure("\(found) devices were found") }
-            let busy = try daemon.process.processorSeconds() * 1000
-            daemon.process.stop()
-            guard number > 0 else { continue }
-            whole.values.append((daemon.startSeconds + seconds) * 1000)
-            list.values.append(seconds * 1000)
-            processor.values.append(busy)
-        }
-        return [
-            Figure(
-                name: "start-up",
-                value: whole.median,
-                unit: "ms",
-                bar: .atMost(100),
-                note:
-                    "from exec to 1,024 devices listed: \(whole.text); the list alone "
-                    + "\(list.text); processor time \(short(processor.median)) ms"
-            )
-        ]
-    }
-
     func idleMemory() throws -> [Figure] {
         let daemon = try Daemon(self, ["mlx5:count=4,state=64MiB"])
         _ = try daemon.devices()

@@ -2,7 +2,7 @@ import Foundation
 
 /// The API's reads, against bare servers in C.
 extension Bench {
-    private static let connections = 16
+    static let connections = 16
 
     func getJob() throws -> [Figure] {
         let daemon = try Daemon(self, ["mlx5:count=2,state=1MiB"])
@@ -130,7 +130,7 @@ extension Bench {
     }
 
     /// Rounds a second.
-    private func load(_ port: Int, _ connections: Int, _ targets: [String]) throws -> Double {
+    func load(_ port: Int, _ connections: Int, _ targets: [String]) throws -> Double {
         let line = try output(
             of: "http-load",
             ["\(port)", "\(connections)", "\(effort.milliseconds)"] + targets

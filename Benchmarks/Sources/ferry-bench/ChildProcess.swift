@@ -44,6 +44,17 @@ final class ChildProcess {
         }
     }
 
+    /// Gives it a line to read.
+    func write(line: String) throws {
+        try input.fileHandleForWriting.write(contentsOf: Data((line + "\n").utf8))
+    }
+
+    /// Closes its input and waits until it has ended.
+    func finish() throws {
+        try input.fileHandleForWriting.close()
+        try wait()
+    }
+
     /// Ends it in order, and at once when that takes too long.
     func stop() {
         try? input.fileHandleForWriting.close()
@@ -75,6 +86,11 @@ final class ChildProcess {
         }
         guard kilobytes.count >= 2 else { throw BenchFailure("smaps_rollup cannot be read") }
         return kilobytes.reduce(0, +) * 1024
+    }
+
+    /// Files it has open.
+    func descriptorCount() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/fd").count
     }
 
     /// Seconds of processor time it has used.

@@ -60,6 +60,18 @@ final class Daemon {
         _ = try client.get(Named.self, "/v1/sessions", "POST", #"{"device":"sim-\#(number)"}"#)
     }
 
+    /// Ends a device's session with all its content.
+    func closeSession(_ number: Int) throws {
+        let target = "/v1/devices/sim-\(number)"
+        guard let session = try client.get(Holder.self, target).session else {
+            throw BenchFailure("sim-\(number) has no session")
+        }
+        let (status, _) = try client.ask("DELETE", "/v1/sessions/\(session)?discard_content=true")
+        guard (200..<300).contains(status) else {
+            throw BenchFailure("closing a session: \(status)")
+        }
+    }
+
     /// Every device of the host, page by page.
     func devices() throws -> [Named] {
         var page = try client.get(Page<Named>.self, "/v1/devices?limit=1000")

@@ -58,9 +58,10 @@ struct FerryBench: ParsableCommand {
     static let benchmarks: [(name: String, measure: @Sendable (Bench) throws -> [Figure])] = [
         ("get-job", { try $0.getJob() }),
         ("get-device", { try $0.getDevice() }),
+        ("crowd", { try $0.crowd() }),
         ("list", { try $0.listDevices() }),
         ("arc", { try $0.engineByArc() }),
-        ("start-up", { try $0.startUp() }),
+        ("inventory", { try $0.inventory() }),
         ("idle-memory", { try $0.idleMemory() }),
         ("stream-memory", { try $0.streamMemory() }),
         ("set", { try $0.sets() }),

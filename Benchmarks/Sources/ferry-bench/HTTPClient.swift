@@ -92,6 +92,9 @@ struct Page<Item: Decodable>: Decodable {
 
 struct Named: Decodable { let id: String }
 
+/// A device, as far as it says who has it open.
+struct Holder: Decodable { let session: String? }
+
 struct Job: Decodable {
     let id: String
     let state: String

@@ -26,14 +26,17 @@ struct SysfsTree {
     private func addFunction(_ name: String, _ number: Int) throws {
         let device = "sys/devices/pci0000:40/0000:40:01.0/\(name)"
         try directory("\(device)/vfio-dev/vfio\(number)")
-        try text("0x15b3\n", "\(device)/vendor")
-        try text("0x101e\n", "\(device)/device")
+        try text(Self.uevent(name), "\(device)/uevent")
         try text("0\n", "\(device)/numa_node")
+        try text("D0\n", "\(device)/power_state")
+        try text("flr bus\n", "\(device)/reset_method")
+        try link("../0000:41:00.0", "\(device)/physfn")
         try text("510:\(number)\n", "\(device)/vfio-dev/vfio\(number)/dev")
         try link("../../../../bus/pci", "\(device)/subsystem")
         try link("../../../../bus/pci/drivers/mlx5_vfio_pci", "\(device)/driver")
         try link("../../../../kernel/iommu_groups/\(number)", "\(device)/iommu_group")
         try directory("sys/kernel/iommu_groups/\(number)/devices")
+        try text("DMA-FQ\n", "sys/kernel/iommu_groups/\(number)/type")
         try link(
             "../../../../devices/pci0000:40/0000:40:01.0/\(name)",
             "sys/kernel/iommu_groups/\(number)/devices/\(name)"
@@ -47,6 +50,18 @@ struct SysfsTree {
             "sys/class/vfio-dev/vfio\(number)"
         )
         try link("../../devices/virtual/vfio/\(number)", "sys/class/vfio/\(number)")
+    }
+
+    private static func uevent(_ name: String) -> String {
+        """
+        DRIVER=mlx5_vfio_pci
+        PCI_CLASS=20000
+        PCI_ID=15B3:101E
+        PCI_SUBSYS_ID=15B3:0023
+        PCI_SLOT_NAME=\(name)
+        MODALIAS=pci:v000015B3d0000101Esv000015B3sd00000023bc02sc00i00
+
+        """
     }
 
     private func directory(_ path: String) throws {
