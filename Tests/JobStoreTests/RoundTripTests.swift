@@ -208,6 +208,8 @@ struct RoundTripTests {
         case .sessionChanged: 1
         case .imageChanged: 2
         case .deviceAlert: 3
+        case .deviceChanged: 4
+        case .deviceGone: 5
         }
     }
 }
