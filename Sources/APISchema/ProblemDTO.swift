@@ -56,7 +56,7 @@ package struct HolderDTO: Hashable, Sendable, Codable {
     /// A service manager, which keeps it open for a unit; left out for any other process.
     package let descriptorStore: Bool?
 
-    package init(pid: Int32, command: String, uid: UInt32, descriptorStore: Bool?) {
+    package init(pid: Int32, command: String, uid: UInt32, descriptorStore: Bool? = nil) {
         self.pid = pid
         self.command = command
         self.uid = uid

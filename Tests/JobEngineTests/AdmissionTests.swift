@@ -41,7 +41,9 @@ struct AdmissionTests {
         }
     }
 
-    @Test("a device without a session that another process has open is busy, and who has it is named")
+    @Test(
+        "a device without a session that another process has open is busy, and who has it is named"
+    )
     func held() throws {
         let fixture = try EngineFixture("mlx5:state=64KiB")
         let device = try fixture.id("sim-0")

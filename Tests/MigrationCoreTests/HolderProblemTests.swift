@@ -3,8 +3,8 @@ import Testing
 
 @Suite("What is said of a device that others have")
 struct HolderProblemTests {
-    private let program = Problem.Holder(pid: 4711, command: "qemu", uid: 107)
-    private let manager = Problem.Holder(
+    private let qemu = Problem.Holder(pid: 4711, command: "qemu", uid: 107)
+    private let systemd = Problem.Holder(
         pid: 1,
         command: "systemd",
         uid: 0,
@@ -14,19 +14,20 @@ struct HolderProblemTests {
     @Test("every holder is named, and what to do about a program is said")
     func program() throws {
         let device = try #require(DeviceID("pci-0000:41:00.3"))
-        let problem = Problem.inUse(device, by: [program, manager])
+        let problem = Problem.inUse(device, by: [qemu, systemd])
         #expect(problem.code == .deviceBusy)
         #expect(problem.facts.device == device)
-        #expect(problem.facts.holders == [program, manager])
+        #expect(problem.facts.holders == [qemu, systemd])
         #expect(
-            problem.detail == "pci-0000:41:00.3 is in use, by qemu (process 4711), systemd (process "
+            problem.detail
+                == "pci-0000:41:00.3 is in use, by qemu (process 4711), systemd (process "
                 + "1). Stop that program, or have it hand the device in over the workload socket."
         )
     }
 
     @Test("a service manager alone hands nothing in: its store is to be cleaned")
     func manager() {
-        let problem = Problem.busy("It is in use", by: [manager])
+        let problem = Problem.busy("It is in use", by: [systemd])
         #expect(problem.detail.contains("--what=fdstore"))
         #expect(!problem.detail.contains("workload socket"))
     }

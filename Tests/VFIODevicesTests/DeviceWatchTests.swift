@@ -176,8 +176,11 @@ struct UeventTests {
     @Test("a message has an action, a path and a subsystem")
     func parsed() throws {
         let text = message(
-            "add@/devices/virtual/mtty/mtty/83b8", "ACTION=add",
-            "DEVPATH=/devices/virtual/mtty/mtty/83b8", "SUBSYSTEM=mdev", "SEQNUM=1"
+            "add@/devices/virtual/mtty/mtty/83b8",
+            "ACTION=add",
+            "DEVPATH=/devices/virtual/mtty/mtty/83b8",
+            "SUBSYSTEM=mdev",
+            "SEQNUM=1"
         )
         let event = try #require(UeventSocket.Uevent(text))
         #expect(event.action == "add")

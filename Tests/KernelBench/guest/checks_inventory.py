@@ -25,12 +25,12 @@ def text(device, file):
 @check("An mdev made by hand is told of and listed within a second, and so is its end")
 def _():
     with Ferryd() as ferry, ferry.events() as events:
-        begun = time.monotonic()
         with mttys(1) as (device,):
+            begun = time.monotonic()
             events.until("device.changed", device)
             came = time.monotonic() - begun
             expect(device in listed(ferry), "the new mdev is told of and not listed")
-            begun = time.monotonic()
+        begun = time.monotonic()
         events.until("device.gone", device)
         went = time.monotonic() - begun
         expect(device not in listed(ferry), "the removed mdev is told of and still listed")
