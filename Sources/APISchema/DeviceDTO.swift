@@ -36,6 +36,8 @@ package struct DeviceDTO: Hashable, Sendable, Codable {
     package var content: String?
     /// The job that has the device to itself.
     package var lockedBy: String?
+    /// The processes that have it open, but ferryd; only of a kernel's device that is shown alone.
+    package var holders: [HolderDTO]?
     package var simulated: SimulationDTO?
 
     package init(

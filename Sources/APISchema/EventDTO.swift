@@ -2,8 +2,8 @@
 package struct EventDTO: Hashable, Sendable, Codable {
     /// `<store>-<sequence>`, never used for another event.
     package let id: String
-    /// `job.changed`, `session.changed`, `image.changed`, `image.deleted`, `device.alert`, or `ready`
-    /// and `gap`, which are about the stream.
+    /// `job.changed`, `session.changed`, `image.changed`, `image.deleted`, `device.alert`,
+    /// `device.changed`, `device.gone`, or `ready` and `gap`, which are about the stream.
     package let type: String
     package let at: String
     package var job: String?

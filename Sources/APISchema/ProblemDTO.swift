@@ -53,10 +53,13 @@ package struct HolderDTO: Hashable, Sendable, Codable {
     package let pid: Int32
     package let command: String
     package let uid: UInt32
+    /// A service manager, which keeps it open for a unit; left out for any other process.
+    package let descriptorStore: Bool?
 
-    package init(pid: Int32, command: String, uid: UInt32) {
+    package init(pid: Int32, command: String, uid: UInt32, descriptorStore: Bool? = nil) {
         self.pid = pid
         self.command = command
         self.uid = uid
+        self.descriptorStore = descriptorStore
     }
 }

@@ -150,6 +150,7 @@ package final class Engine: Sendable {
         takeUp(recovery)
         try openInitialSessions()
         tidyRegularly()
+        followDevices()
     }
 
     /// Runs blocking work on a small pool; throws `overloaded` when its queue is full.
@@ -218,11 +219,15 @@ package final class Engine: Sendable {
         return nil
     }
 
-    /// One device.
+    /// One device, with those who have it open.
     ///
     /// Blocking. Throws `not-found`.
     package func device(_ id: DeviceID) throws(Problem) -> DeviceView {
-        view(try backends.owner(of: id).record)
+        let (backend, record) = try backends.owner(of: id)
+        var view = view(record)
+        // Nobody else can have one that is simulated.
+        if record.backend == .kernel { view.holders = backend.holders(of: id) }
+        return view
     }
 
     /// Asks a device for its migration support: an idle one by opening it, which may reset it.

@@ -25,6 +25,8 @@ package struct EngineConfiguration: Hashable, Sendable {
     package var eventSubscriberLimit = 2048
     /// After so long without an event those who follow get a sign of life.
     package var eventHeartbeatMilliseconds = 15_000
+    /// Events of devices that are written in one transaction when many come or go at once.
+    package var deviceEventBatchCount = 1024
     /// Most bytes of an image that is uploaded, as an archive.
     package var imageByteLimit: UInt64 = 1 << 40
     /// Bytes of the images' file system that an upload leaves free.

@@ -76,7 +76,12 @@ extension JobAdmission {
     /// Nothing is said of a device that is not there: its name is at fault.
     func session(_ device: DeviceID, _ findings: inout Findings) -> OpenSession? {
         if let session = sessions.open(on: device) { return session }
-        guard backends.record(device) != nil else { return nil }
+        guard let backend = (try? backends.owner(of: device))?.backend else { return nil }
+        let holders = backend.holders(of: device)
+        guard holders.isEmpty else {
+            findings.note(.inUse(device, by: holders))
+            return nil
+        }
         findings.note(
             Problem(
                 .noSession,

@@ -75,6 +75,8 @@ package struct DeviceView: Hashable, Sendable {
     package let lockedBy: JobID?
     /// The last state Ferry read from the device itself.
     package let lastState: ReportedState?
+    /// Other processes that have the device open; nil where nobody looked.
+    package var holders: [Problem.Holder]?
 
     package init(
         record: DeviceRecord,

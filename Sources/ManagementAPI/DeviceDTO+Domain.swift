@@ -40,6 +40,7 @@ extension DeviceDTO {
         session = view.session?.id.text
         content = view.session?.content.rawValue
         lockedBy = view.lockedBy?.text
+        holders = view.holders?.map(HolderDTO.init)
         simulated = record.simulation.map(SimulationDTO.init)
     }
 }

@@ -10,7 +10,7 @@ enum DeviceFields {
             "id", "backend", "bus", "address", "driver", "iommu_group", "cdev", "group",
             "vendor_id", "device_id", "vendor_name", "device_name", "device_api", "numa_node",
             "isolation", "pci", "mdev", "ccw", "ap", "candidate", "migration", "vfio_state",
-            "session", "content", "locked_by", "simulated",
+            "session", "content", "locked_by", "holders", "simulated",
         ],
         fields: own + [
             .text("migration.kind") { $0.record.support.kind },

@@ -8,6 +8,8 @@ enum EventType: String, CaseIterable, Sendable {
     case imageChanged = "image.changed"
     case imageDeleted = "image.deleted"
     case deviceAlert = "device.alert"
+    case deviceChanged = "device.changed"
+    case deviceGone = "device.gone"
     case ready
     case gap
 }
@@ -30,6 +32,7 @@ extension EventDTO {
         case .deviceAlert(let device, let alert):
             self.device = device.text
             self.alert = alert
+        case .deviceChanged(let device), .deviceGone(let device): self.device = device.text
         }
     }
 }
@@ -41,6 +44,8 @@ extension Event.Topic {
         case .sessionChanged: .sessionChanged
         case .imageChanged(_, let exists): exists ? .imageChanged : .imageDeleted
         case .deviceAlert: .deviceAlert
+        case .deviceChanged: .deviceChanged
+        case .deviceGone: .deviceGone
         }
     }
 }

@@ -20,9 +20,7 @@ extension ProblemDTO {
         self.operation = facts.operation
         self.errno = facts.errno?.name
         self.blockingJob = facts.blockingJob?.text
-        self.holders = facts.holders?.map {
-            HolderDTO(pid: $0.pid, command: $0.command, uid: $0.uid)
-        }
+        self.holders = facts.holders?.map(HolderDTO.init)
         self.pointer = facts.pointer
         self.column = facts.column
         self.content = facts.content?.rawValue
@@ -31,6 +29,17 @@ extension ProblemDTO {
         self.reasons = facts.reasons
         self.retryAfterS = facts.retryAfterSeconds ?? problem.code.defaultRetryAfterSeconds
         self.allow = facts.allow
+    }
+}
+
+extension HolderDTO {
+    init(_ holder: Problem.Holder) {
+        self.init(
+            pid: holder.pid,
+            command: holder.command,
+            uid: holder.uid,
+            descriptorStore: holder.isDescriptorStore
+        )
     }
 }
 

@@ -229,6 +229,9 @@ package struct Event: Hashable, Sendable, Codable {
         case imageChanged(ImageID, exists: Bool)
         /// Unplug asked for (REQ) or an error signalled (ERR) by the kernel.
         case deviceAlert(DeviceID, String)
+        /// New, or not what it was.
+        case deviceChanged(DeviceID)
+        case deviceGone(DeviceID)
     }
 }
 

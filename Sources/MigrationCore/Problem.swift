@@ -128,11 +128,15 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         package let pid: Int32
         package let command: String
         package let uid: UInt32
+        /// Whether it is a service manager, which keeps files for others and uses none of them; nil
+        /// for any other process.
+        package let isDescriptorStore: Bool?
 
-        package init(pid: Int32, command: String, uid: UInt32) {
+        package init(pid: Int32, command: String, uid: UInt32, isDescriptorStore: Bool? = nil) {
             self.pid = pid
             self.command = command
             self.uid = uid
+            self.isDescriptorStore = isDescriptorStore
         }
     }
 }

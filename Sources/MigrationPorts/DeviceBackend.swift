@@ -10,6 +10,14 @@ package protocol DeviceBackend: Sendable {
     /// One device, or nil when there is none of that id now.
     func device(_ id: DeviceID) -> DeviceRecord?
 
+    /// Tells of every change of the list from now on, one after another, on a thread of the
+    /// backend's own.
+    ///
+    /// `onChange` may block, and gives whether it took what it was told: that is told again when it
+    /// did not. The state of a device, and what was learned of it by opening it, are no such change.
+    /// Called once.
+    func observe(_ onChange: @escaping @Sendable (DeviceChanges) -> Bool)
+
     /// What memory alone tells of a device, all of it and as it is now; nil when only a look at the
     /// system, or a wait for somebody else, can tell.
     ///
@@ -64,6 +72,9 @@ package protocol DeviceBackend: Sendable {
 }
 
 extension DeviceBackend {
+    /// A backend whose list never changes.
+    package func observe(_ onChange: @escaping @Sendable (DeviceChanges) -> Bool) {}
+
     /// A backend that has to look.
     package func rememberedDevice(_ id: DeviceID) -> DeviceRecord? { nil }
 

@@ -6,7 +6,9 @@ internal import SystemIO
 ///
 /// Bounded in processes, descriptors, findings and time. What may not be read (other users'
 /// processes) is left out: fewer holders, never an error. Descriptors that came from a group
-/// (`anon_inode:[vfio-device]`) name no device, so there the group's node is what is found.
+/// (`anon_inode:[vfio-device]`) name no device, so there the group's node is what is found: whoever
+/// has that open holds every device of the group. A process that was forked has what its parent had
+/// and holds it as well, until it lets go.
 struct HolderScan {
     static let holderLimit = 64
     private static let processLimit = 65_536
@@ -65,9 +67,13 @@ struct HolderScan {
         Problem.Holder(
             pid: pid,
             command: (try? BoundedFile.text(at: "/proc/\(pid)/comm", limit: 64)) ?? "",
-            uid: user(of: pid)
+            uid: user(of: pid),
+            isDescriptorStore: isDescriptorStore(pid) ? true : nil
         )
     }
+
+    /// Whether it is the system's service manager, or the one that began ferryd.
+    static func isDescriptorStore(_ pid: Int32) -> Bool { pid == 1 || pid == getppid() }
 
     /// The real user, from `Uid:` of the process's status; the overflow user when it is gone.
     private static func user(of pid: Int32) -> UInt32 {

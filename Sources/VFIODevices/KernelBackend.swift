@@ -15,6 +15,8 @@ package final class KernelBackend: DeviceBackend {
     private let debugStates: DebugStates
     private let supports = SupportCache()
     private let groups: OpenGroups
+    /// What is listed of the running kernel; nil for a captured tree, which is read each time.
+    private let watch: DeviceWatch?
     // Guards the devices as last listed with descriptors to spare; a leaf of the lock order.
     private let lastListing = Mutex<[SysfsDevice]>([])
     /// Where every session's signals are handled.
@@ -35,11 +37,13 @@ package final class KernelBackend: DeviceBackend {
         }
         self.deviceDirectory = deviceDirectory
         self.isReadOnly = sysfsRoot != "/"
+        self.watch = isReadOnly ? nil : DeviceWatch(inventory, hearing: try? UeventSocket())
         self.debugStates = DebugStates(tree: inventory.tree)
         self.groups = OpenGroups(containerPath: "\(deviceDirectory)/vfio/vfio")
     }
 
     package func devices() -> [DeviceRecord] {
+        if let watch { return completed(watch.devices) }
         let found = inventory.devices()
         let isWhole = inventory.exhaustion() == nil
         return completed(
@@ -53,6 +57,13 @@ package final class KernelBackend: DeviceBackend {
 
     package func device(_ id: DeviceID) -> DeviceRecord? {
         inventory.device(id).flatMap { completed([$0]).first }
+    }
+
+    package func observe(_ onChange: @escaping @Sendable (DeviceChanges) -> Bool) {
+        watch?.observe { [supports] gone, changed in
+            supports.forget(gone: gone, changed: changed.map(\.record))
+            return onChange(DeviceChanges(gone: gone, changed: changed.map(\.record.id)))
+        }
     }
 
     package func open(
@@ -124,7 +135,7 @@ package final class KernelBackend: DeviceBackend {
         }
         let device = try usable(id)
         let holders = holders(of: device.found)
-        guard holders.isEmpty else { throw OpenDiagnosis.inUse(id, holders) }
+        guard holders.isEmpty else { throw Problem.inUse(id, by: holders) }
         let way = try device.way(joining: nil)
         do throws(SessionRefusal) {
             let files = try openForProbe(device, way)

@@ -61,6 +61,6 @@ extension OpenDiagnosis {
         for holder in around.siblingHolders where !holders.contains(holder) {
             holders.append(holder)
         }
-        return busy("\(device) is in use through its IOMMU group", holders)
+        return .busy("\(device) is in use through its IOMMU group", by: holders)
     }
 }

@@ -30,13 +30,6 @@ enum OpenDiagnosis {
         return problem
     }
 
-    /// A device that must be idle, and is not.
-    static func inUse(_ device: DeviceID, _ holders: [Problem.Holder]) -> Problem {
-        var problem = busy("\(device) is in use", holders)
-        problem.facts.device = device
-        return problem
-    }
-
     /// A device that could not be looked for.
     static func exhausted(_ errno: Errno, _ facts: Problem.Facts) -> Problem {
         var facts = facts
@@ -103,17 +96,17 @@ enum OpenDiagnosis {
         case (.bind, .busy), (.bind, .invalid):
             around.isHeldByOurselves
                 ? heldByOurselves(device)
-                : busy(
+                : .busy(
                     fault.errno == .busy
                         ? "\(device) is in use through its IOMMU group"
                         : "\(device) is bound elsewhere",
-                    around.holders
+                    by: around.holders
                 )
         case (.bind, .perm): ownership(device, around)
         case (.attach, .addressInUse), (.attach, .invalid):
             around.isJoining ? cannotJoin(device, fault.errno) : nil
         case (.attach, .busy):
-            busy("The address space of \(device) is being changed", around.holders)
+            .busy("The address space of \(device) is being changed", by: around.holders)
         default: nil
         }
     }
@@ -130,7 +123,7 @@ enum OpenDiagnosis {
                 "ferryd may not use \(device): \(call). The mode of the device's node, a security "
                     + "module or a device control group forbids it."
             )
-        case .busy: return busy("\(device) is in use", [])
+        case .busy: return .busy("\(device) is in use", by: [])
         case .again:
             var problem = Problem(
                 .deviceBusy,
@@ -157,46 +150,27 @@ enum OpenDiagnosis {
     /// not safe.
     static func ownership(_ device: DeviceID, _ around: OpenSurroundings) -> Problem {
         if !around.blockingSiblings.isEmpty {
-            var problem = busy(
+            var problem = Problem.busy(
                 "\(device) shares its IOMMU group with devices on host drivers, "
                     + around.blockingSiblings.joined(separator: ", ")
                     + "; bind them to vfio-pci or to no driver",
-                around.siblingHolders
+                by: around.siblingHolders
             )
             problem.facts.reasons = around.blockingSiblings
             return problem
         }
         if !around.siblingHolders.isEmpty {
-            return busy(
+            return .busy(
                 "Another device of the IOMMU group of \(device) is bound to another iommufd",
-                around.siblingHolders
+                by: around.siblingHolders
             )
         }
-        if !around.holders.isEmpty { return busy("\(device) is in use", around.holders) }
+        if !around.holders.isEmpty { return .busy("\(device) is in use", by: around.holders) }
         return Problem(
             .permissionDenied,
             "The kernel refuses \(device): either another program owns the DMA of its IOMMU group, "
                 + "and ferryd may not see it, or its interrupts are not isolated and the "
                 + "parameter allow_unsafe_interrupts of iommufd or vfio_iommu_type1 is off."
-        )
-    }
-
-    static func busy(_ what: String, _ holders: [Problem.Holder]) -> Problem {
-        let names = holders.map { "\(Self.printable($0.command)) (process \($0.pid))" }
-        var problem = Problem(
-            .deviceBusy,
-            names.isEmpty
-                ? "\(what); no process that ferryd may look into has it open."
-                : "\(what), by \(names.joined(separator: ", "))."
-        )
-        problem.facts.holders = holders
-        return problem
-    }
-
-    /// A process may call itself anything.
-    private static func printable(_ command: String) -> String {
-        String(
-            command.unicodeScalars.map { (0x20...0x7e).contains($0.value) ? Character($0) : "?" }
         )
     }
 }

@@ -5,8 +5,9 @@ internal import SystemIO
 /// The answers of devices that were opened once.
 ///
 /// An answer holds while the device has the driver it had then, and is the hardware it was then; at
-/// most one for each device is kept. The firmware and a function's own settings show nowhere without
-/// opening it: whoever changes those probes again.
+/// most one for each device is kept, and none outlives the daemon. The firmware and a function's own
+/// settings show nowhere without opening it, but to change them the driver has to go, which is seen:
+/// the answer is forgotten, and does not come back with the driver.
 final class SupportCache: Sendable {
     struct Answer {
         let support: MigrationSupport
@@ -45,6 +46,16 @@ final class SupportCache: Sendable {
         entries.withLock { entries in
             if entries.count >= Self.limit { entries = [:] }
             entries[record.id] = entry
+        }
+    }
+
+    /// Forgets the answers of devices that went, and of those that are others now.
+    func forget(gone: [DeviceID], changed: [DeviceRecord]) {
+        entries.withLock { entries in
+            for id in gone { entries[id] = nil }
+            for record in changed where entries[record.id]?.identity != Identity(record) {
+                entries[record.id] = nil
+            }
         }
     }
 

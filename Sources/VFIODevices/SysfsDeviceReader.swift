@@ -46,7 +46,12 @@ final class SysfsDeviceReader {
     /// the host rather keeps.
     func candidate(at path: String) -> SysfsDevice? {
         guard let directory = try? tree.directory(at: path), var found = begin(directory, path),
-            let wanted = Candidate(found.record, found.uevent, override(of: directory), aliases)
+            let wanted = Candidate(
+                found.record,
+                found.uevent,
+                override(of: directory, found.uevent),
+                aliases
+            )
         else { return nil }
         found.record.change { details in
             details.deviceAPI = wanted.api
@@ -143,7 +148,10 @@ final class SysfsDeviceReader {
         return node < 0 ? nil : node
     }
 
-    private func override(of directory: borrowing Directory) -> String? {
+    private func override(of directory: borrowing Directory, _ uevent: SysfsUevent) -> String? {
+        // The kernel reads it under the device's lock, which an unbinding holds for as long as
+        // somebody has the device open. By then the link to the driver is gone, but not the name.
+        guard uevent.driver == nil || lastName(of: directory, "driver") != nil else { return nil }
         let text = try? directory.text(of: "driver_override", limit: 128)
         // What the kernel prints for a null pointer.
         return text == "(null)" || text == "" ? nil : text

@@ -41,6 +41,27 @@ struct AdmissionTests {
         }
     }
 
+    @Test(
+        "a device without a session that another process has open is busy, and who has it is named"
+    )
+    func held() throws {
+        let fixture = try EngineFixture("mlx5:state=64KiB")
+        let device = try fixture.id("sim-0")
+        _ = try fixture.engine.closeSession(
+            try #require(fixture.engine.device(device).session).id,
+            discardContent: true
+        )
+        let holder = Problem.Holder(pid: 4711, command: "qemu", uid: 107)
+        let work = JobSpec.Work.save(sources: [device], after: .run)
+        fixture.backend.hold(by: [holder])
+        let problem = try fixture.refusal(work)
+        #expect(problem.code == .deviceBusy)
+        #expect(problem.facts.holders == [holder])
+        #expect(problem.facts.device == device)
+        fixture.backend.hold(by: [])
+        #expect(try fixture.refusal(work).code == .noSession)
+    }
+
     @Test("a device without migration is refused with the call and its ENOTTY")
     func notMigratable() throws {
         let fixture = try EngineFixture("plain", "mlx5:state=64KiB")

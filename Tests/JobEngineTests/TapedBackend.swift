@@ -29,6 +29,8 @@ final class TapedBackend: DeviceBackend {
     private let observer = Mutex<(@Sendable (DeviceID, DeviceState) -> Void)?>(nil)
     // Guards the observer; a leaf.
     private let preCopyObserver = Mutex<(@Sendable () -> Void)?>(nil)
+    // Guards who has the devices open; a leaf.
+    private let heldBy = Mutex<[Problem.Holder]>([])
     // Guards what devices that are handed in are in; a leaf.
     private let adoptedState = Mutex(DeviceState.running)
     // Guards the file all sessions have in common, as devices of one group do; a leaf.
@@ -74,7 +76,9 @@ final class TapedBackend: DeviceBackend {
     func devices() -> [DeviceRecord] { simulated.devices() }
     func device(_ id: DeviceID) -> DeviceRecord? { simulated.device(id) }
     func probe(_ id: DeviceID) throws(Problem) -> MigrationSupport { try simulated.probe(id) }
-    func holders(of id: DeviceID) -> [Problem.Holder] { simulated.holders(of: id) }
+    func holders(of id: DeviceID) -> [Problem.Holder] { heldBy.withLock { $0 } }
+    /// From now on other processes have every device open.
+    func hold(by holders: [Problem.Holder]) { heldBy.withLock { $0 = holders } }
     var remakesContent: Bool { simulated.remakesContent }
     func initialSessions() -> [any DeviceSession] {
         simulated.initialSessions().map { taped($0) }

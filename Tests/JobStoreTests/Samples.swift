@@ -83,6 +83,8 @@ enum Samples {
             .sessionChanged(try id("session-1"), device, status: "open", content: .live),
             .imageChanged(try id("image-1"), exists: false),
             .deviceAlert(device, "unplug_requested"),
+            .deviceChanged(device),
+            .deviceGone(device),
         ]
     }
 

@@ -41,6 +41,13 @@ struct HolderScanTests {
         #expect(own.raw >= 0)
     }
 
+    @Test("only the system's first process and our own parent keep descriptors for others")
+    func descriptorStore() {
+        #expect(HolderScan.isDescriptorStore(1))
+        #expect(HolderScan.isDescriptorStore(getppid()))
+        #expect(!HolderScan.isDescriptorStore(getpid()))
+    }
+
     @Test("a node that does not exist has no holders")
     func noNode() {
         #expect(HolderScan(nodes: ["/nonexistent/vfio/devices/vfio7"]).holders().isEmpty)

@@ -90,6 +90,29 @@ struct KernelBackendTests {
         #expect(cache.answer(of: record)?.support == nil)
     }
 
+    @Test("an answer is forgotten with its device, and with its driver for good")
+    func forgetting() throws {
+        let cache = SupportCache()
+        var record = DeviceRecord(
+            id: try id("pci-0000:41:00.3"),
+            backend: .kernel,
+            bus: .pci,
+            address: "0000:41:00.3"
+        )
+        record.driver = "mlx5_vfio_pci"
+        let asked = record
+        cache.keep(.stateStream(.stopCopy), for: asked)
+        // It is told of as new after it was asked: nothing about it is another.
+        cache.forget(gone: [], changed: [asked])
+        #expect(cache.answer(of: asked) != nil)
+        record.driver = "mlx5_core"
+        cache.forget(gone: [], changed: [record])
+        #expect(cache.answer(of: asked) == nil)
+        cache.keep(.stateStream(.stopCopy), for: asked)
+        cache.forget(gone: [asked.id], changed: [])
+        #expect(cache.answer(of: asked) == nil)
+    }
+
     private func refusal<Value>(_ body: () throws -> Value) -> Problem.Code? {
         do {
             _ = try body()

@@ -50,6 +50,13 @@ enum DeviceReport {
         facts.add("session", device.session)
         facts.add("content", device.content)
         facts.add("locked by", device.lockedBy)
+        for holder in device.holders ?? [] {
+            let store = holder.descriptorStore == true ? ", keeps it for a unit" : ""
+            facts.add(
+                "held by",
+                "pid \(holder.pid) (\(holder.command)), uid \(holder.uid)\(store)"
+            )
+        }
         if let simulated = device.simulated { add(simulated, to: &facts) }
         return facts.text()
     }

@@ -1,5 +1,6 @@
 """ferryd as its users see it: a process, and HTTP with JSON."""
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -46,6 +47,24 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+class Events:
+    """A stream of server-sent events, read as they come."""
+
+    def __init__(self, response):
+        expect_equal(response.status, 200, "status of the event stream")
+        self._response = response
+
+    def until(self, kind, device=None):
+        """Blocks until there is one of that type, of that device; the connection's timeout is the limit."""
+        while True:
+            line = self._response.readline().decode()
+            expect(line, f"the stream ended before {kind} of {device}")
+            if line.startswith("data:"):
+                event = json.loads(line.removeprefix("data:"))
+                if event["type"] == kind and device in (None, event.get("device")):
+                    return event
 
 
 class Ferryd:
@@ -116,6 +135,15 @@ class Ferryd:
 
     def post(self, path, body=None):
         return self.call("POST", path, {} if body is None else body)
+
+    @contextlib.contextmanager
+    def events(self):
+        """The events from now on."""
+        with contextlib.closing(_UnixConnection(self._socket, timeout=30)) as connection:
+            connection.request("GET", "/v1/events", headers={"Accept": "text/event-stream"})
+            events = Events(connection.getresponse())
+            events.until("ready")
+            yield events
 
     # ---- sessions
 

@@ -5,6 +5,7 @@ import kernellog
 
 # Each module registers its checks; this is the order of the table.
 import checks_kernel  # noqa: F401
+import checks_inventory  # noqa: F401
 import checks_moving  # noqa: F401
 import checks_sets  # noqa: F401
 import checks_images  # noqa: F401
