@@ -15,6 +15,7 @@ package final class KernelBackend: DeviceBackend {
     private let debugStates: DebugStates
     private let supports = SupportCache()
     private let groups: OpenGroups
+    private let changes: DeviceChanges
     // Guards the devices as last listed with descriptors to spare; a leaf of the lock order.
     private let lastListing = Mutex<[SysfsDevice]>([])
     /// Where every session's signals are handled.
@@ -36,6 +37,7 @@ package final class KernelBackend: DeviceBackend {
         self.deviceDirectory = deviceDirectory
         self.isReadOnly = sysfsRoot != "/"
         self.debugStates = DebugStates(tree: inventory.tree)
+        self.changes = DeviceChanges(inventory)
         self.groups = OpenGroups(containerPath: "\(deviceDirectory)/vfio/vfio")
     }
 
@@ -142,6 +144,38 @@ package final class KernelBackend: DeviceBackend {
     }
 
     package func initialSessions() -> [any DeviceSession] { [] }
+
+    // MARK: The host's devices
+
+    package func change(_ id: DeviceID, _ change: DeviceChange) throws(Problem) {
+        try checkWritable(id)
+        guard let device = inventory.device(id) else {
+            throw Problem(
+                .deviceGone,
+                "There is no device \(id) any more.",
+                Problem.Facts(device: id)
+            )
+        }
+        try changes.make(change, of: device)
+    }
+
+    package func mediatedTypes() -> [MediatedType] { changes.types() }
+
+    package func create(_ request: MediatedRequest) throws(Problem) -> DeviceID? {
+        try checkWritable(DeviceID("mdev-\(request.uuid)"))
+        return try changes.create(request)
+    }
+
+    package func mediatedDevice(_ uuid: String) -> DeviceID? { changes.device(uuid) }
+
+    /// A captured tree is looked at only: what was written to it would change nothing.
+    private func checkWritable(_ id: DeviceID?) throws(Problem) {
+        guard isReadOnly else { return }
+        var facts = Problem.Facts()
+        facts.device = id
+        facts.reasons = ["It is listed from a captured sysfs tree, and is no device of this host."]
+        throw Problem(.changeRefused, "The devices of a captured tree cannot be changed.", facts)
+    }
 
     // MARK: Opening
 

@@ -43,9 +43,9 @@ struct SysfsInventory: Sendable {
             known.insert(SysfsPath.parent(place.directory))
         }
         for path in candidatePlaces(known) {
-            guard let device = reader.candidate(at: path), found[device.record.id] == nil else {
-                continue
-            }
+            guard let device = reader.candidate(at: path), found[device.record.id] == nil,
+                device.record.candidate?.kind != .host
+            else { continue }
             found[device.record.id] = device
         }
         return found.values.sorted { $0.record.id < $1.record.id }
