@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-faults test-kernel test-sanitizers fuzz bench lint format setup clean
+.PHONY: help build openapi demo test test-api test-faults test-kernel test-sanitizers fuzz bench lint format setup clean
 
 # Where a toolchain often is when it is not on PATH.
 export PATH := $(PATH):/opt/swift/usr/bin:/usr/local/swift/usr/bin:$(HOME)/.local/share/swiftly/bin
@@ -17,11 +17,18 @@ help: ## List the targets
 build: setup ## Build everything (debug)
 	swift build
 
+openapi: setup ## Write openapi/ferry.json, which ferryd is built with, from openapi/ferry.yaml
+	FERRY_WRITE_CONTRACT=1 swift test --disable-xctest --filter ContractTextTests.committed
+
 demo: setup ## Watch a live migration between simulated devices (KEEP=1 leaves ferryd running)
 	deploy/demo
 
 test: lint ## Every suite but the long ones; at most 10 minutes
 	swift test --disable-xctest
+
+test-api: setup ## The API from outside: its contract, fuzzed and hostile (API_ONLY="http …", API_BUDGET=seconds)
+	swift build --product ferryd
+	Tests/API/run.sh
 
 test-kernel: setup ## The same daemon on a real kernel's driver, in a virtual machine
 	swift build

@@ -53,6 +53,7 @@ let package = Package(
         .target(name: "CVFIO"),
         .target(name: "CWorkload"),
         .target(name: "CSystem"),
+        .target(name: "CContract"),
         .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd"),
         .systemLibrary(name: "CJansson", pkgConfig: "jansson"),
         .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls"),
@@ -80,7 +81,10 @@ let package = Package(
             ["MigrationPorts", "MigrationCore", "SystemIO", "StateTransfer", "CWorkload"]
         ),
         ours("APISchema", ["JSONCoding"]),
-        ours("ManagementAPI", ["MigrationCore", "JobEngine", "APISchema", "JSONCoding"]),
+        ours(
+            "ManagementAPI",
+            ["MigrationCore", "JobEngine", "APISchema", "JSONCoding", "CContract"]
+        ),
         ours("HTTPServer", ["ManagementAPI", "CMicrohttpd"]),
         ours("APIClient", ["APISchema", "JSONCoding", "CCurl"]),
         program(

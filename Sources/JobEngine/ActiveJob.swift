@@ -218,10 +218,11 @@ final class ActiveJob: Sendable {
             let (job, isCancellable, isRollingBack) = state.withLock {
                 ($0.job, Self.isCancellable($0), $0.machine.isRollingBack)
             }
-            if job.state == .cancelling || isRollingBack { return job.generation }
+            // First: a machine that has rolled back goes on saying so.
             guard !job.state.isTerminal else {
                 throw Problem(.jobFinished, "Job \(id) has ended: \(job.state.name).")
             }
+            if job.state == .cancelling || isRollingBack { return job.generation }
             guard isCancellable else {
                 throw Problem(
                     .jobCommitted,

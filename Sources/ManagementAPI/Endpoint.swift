@@ -1,6 +1,7 @@
 /// What the API can be asked: the operations of openapi/ferry.yaml by their `operationId`.
 package enum Endpoint: String, CaseIterable, Sendable {
     case getHost
+    case getContract
     case listDevices
     case getDevice
     case probeDevice
@@ -114,6 +115,7 @@ extension Endpoint {
     package var route: Route {
         switch self {
         case .getHost: .reading("/v1/host")
+        case .getContract: .reading("/openapi.json")
         case .followEvents:
             Route(
                 .get,

@@ -7,6 +7,7 @@ extension ManagementAPI {
         switch call.endpoint {
         case .getHost: .ready(.tagged(try APIResponse.text(of: HostDTO(engine.host()))))
         case .followEvents: try followEvents(call)
+        case .getContract: .ready(Self.contract)
         case .getHealth: .ready(try .document(HealthDTO()))
         case .getReadiness:
             .blocking { [engine] () throws(Problem) in

@@ -4,7 +4,9 @@ import Glibc
 enum FuzzTarget: String, CaseIterable {
     case json
     case routes
+    case filter
     case manifest
+    case archive
     case sysfs
     case journal
 
@@ -13,7 +15,9 @@ enum FuzzTarget: String, CaseIterable {
         switch self {
         case .json: JSONFuzz.run(input)
         case .routes: RouteFuzz.run(input)
+        case .filter: FilterFuzz.run(input)
         case .manifest: ManifestFuzz.run(input)
+        case .archive: ArchiveFuzz.run(input)
         case .sysfs: SysfsFuzz.run(input)
         case .journal: JournalFuzz.run(input)
         }

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
 seconds=${FUZZ_SECONDS:-60}
 found=${FUZZ_CORPUS:-${XDG_CACHE_HOME:-$HOME/.cache}/ferry/fuzz}
-read -ra targets <<<"${FUZZ_ONLY:-json routes manifest sysfs journal}"
+read -ra targets <<<"${FUZZ_ONLY:-json routes filter manifest archive sysfs journal}"
 
 export FERRY_FUZZ=1 # Package.swift then has the target
 build=(swift build --scratch-path .build-fuzz --product ferry-fuzz --sanitize fuzzer --sanitize address)
@@ -24,7 +24,7 @@ artifacts=$(mktemp -d)
 # try TARGET: searches, and leaves its log and any input that fails in $artifacts.
 try() {
   local target=$1 length=4096
-  if [[ $target == sysfs ]]; then length=16384; fi # trees are texts of many lines
+  case $target in sysfs | archive) length=16384 ;; esac # trees and archives are long
   mkdir -p "$found/$target"
   FERRY_FUZZ_TARGET=$target "$fuzz" -max_total_time="$seconds" -max_len="$length" -timeout=10 \
     -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 -artifact_prefix="$artifacts/$target-" \

@@ -107,6 +107,49 @@ struct Contract {
         node(node(schemas[schema])[name])
     }
 
+    /// Where an operation says what may be done with its answer: the operation it names, and what
+    /// that is given.
+    struct Link {
+        let origin: String
+        let operation: String
+        let parameters: [String]
+    }
+
+    var links: [Link] {
+        node(root["paths"]).values.flatMap { item in
+            node(item).values.map(node).flatMap { operation in
+                node(operation["responses"]).values.map { resolved(node($0)) }.flatMap { response in
+                    node(response["links"]).values.map { resolved(node($0)) }.map {
+                        Link(
+                            origin: operation["operationId"] as? String ?? "",
+                            operation: $0["operationId"] as? String ?? "",
+                            parameters: Array(node($0["parameters"]).keys)
+                        )
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where documents are described without an example, as the way to them.
+    var withoutExample: [String] {
+        node(root["paths"]).flatMap { withoutExample(in: node($0.value), at: $0.key) }
+            + node(node(root["components"])["responses"])
+            .flatMap { withoutExample(in: node($0.value), at: $0.key) }
+    }
+
+    private func withoutExample(in node: Node, at path: String) -> [String] {
+        let media = self.node(node["content"]).values.map(self.node)
+        let bare = media.filter {
+            // Nobody writes an example of a binary body.
+            $0["schema"] != nil && self.node($0["schema"])["format"] as? String != "binary"
+                && $0["example"] == nil && $0["examples"] == nil
+        }
+        return bare.map { _ in path }
+            + node.filter { $0.key != "content" }
+            .flatMap { withoutExample(in: self.node($0.value), at: "\(path) \($0.key)") }
+    }
+
     /// The example documents, each with the name of the schema it stands beside.
     var examples: [(schema: String, document: Any)] { examples(in: root) }
 
@@ -118,7 +161,8 @@ struct Contract {
         guard let schema = (self.node(node["schema"])["$ref"] as? String).map(Self.lastPart)
         else { return inner }
         let all =
-            [node["example"]] + self.node(node["examples"]).values.map { self.node($0)["value"] }
+            [node["example"]]
+            + self.node(node["examples"]).values.map { resolved(self.node($0))["value"] }
         return inner + all.compactMap { $0 }.map { (schema, $0) }
     }
 

@@ -1,4 +1,5 @@
 import APISchema
+import Foundation
 import JSONCoding
 import MigrationCore
 import Testing
@@ -162,6 +163,10 @@ struct ContractTests {
             "VirtualFunctions": again(VirtualFunctionsDTO.self),
             "MediatedRequest": again(MediatedRequestDTO.self),
             "JobRequestLimits": again(JobRequestLimitsDTO.self),
+            "Health": again(HealthDTO.self), "JobLimits": again(JobLimitsDTO.self),
+            "DevicePage": items(DeviceDTO.self), "SessionPage": items(SessionDTO.self),
+            "JobPage": items(JobDTO.self), "JournalPage": items(JournalLineDTO.self),
+            "ImagePage": items(ImageDTO.self),
         ]
         let examples = contract.examples.filter { contract.objectNames.contains($0.schema) }
         #expect(examples.count > 10)
@@ -170,6 +175,26 @@ struct ContractTests {
             let text = jsonText(document)
             let written = try reader(Array(text.utf8))
             #expect(written.sorted() == text.utf8.sorted(), "\(schema)")
+        }
+    }
+
+    @Test("everything that is sent has an example")
+    func withoutExample() {
+        #expect(contract.withoutExample == [])
+    }
+
+    @Test("a link leads to an operation, and gives it what it takes")
+    func links() throws {
+        #expect(contract.links.count > 10)
+        for link in contract.links {
+            let operation = try #require(
+                contract.operations.first { $0.id == link.operation },
+                "\(link.origin) leads to \(link.operation)"
+            )
+            let taken =
+                operation.pathParameters + operation.queryParameters + operation.headerParameters
+            #expect(Set(link.parameters).isSubset(of: taken), "\(link)")
+            #expect(Set(operation.pathParameters).isSubset(of: link.parameters), "\(link)")
         }
     }
 
@@ -195,6 +220,16 @@ struct ContractTests {
     private func again<T: Codable>(_ type: T.Type) -> ([UInt8]) throws -> [UInt8] {
         { try JSONWriter.encode(JSONReader.decode(type, from: $0, unknownFields: .refuse)) }
     }
+
+    /// A page, which is never written from its DTO: `next_cursor` may be null.
+    private func items<T: Hashable & Sendable & Codable>(
+        _ type: T.Type
+    ) -> ([UInt8]) throws -> [UInt8] {
+        { bytes in
+            let page = try JSONReader.decode(PageDTO<T>.self, from: bytes, unknownFields: .refuse)
+            return try APIResponse.page(of: page.items, nextCursor: page.nextCursor).body
+        }
+    }
 }
 
 /// A YAML value as JSON text.
@@ -202,6 +237,7 @@ private func jsonText(_ value: Any) -> String {
     switch value {
     case let flag as Bool: "\(flag)"
     case let number as Int: "\(number)"
+    case is NSNull: "null"
     case let items as [Any]: "[\(items.map(jsonText).joined(separator: ","))]"
     case let fields as Contract.Node:
         "{\(fields.map { "\"\($0.key)\":\(jsonText($0.value))" }.joined(separator: ","))}"

@@ -21,7 +21,7 @@ enum ImportTable {
         ],
         "JSONCoding": ["CJansson"],
         "APISchema": ["JSONCoding"],
-        "ManagementAPI": ["APISchema", "JSONCoding", "JobEngine", "MigrationCore"],
+        "ManagementAPI": ["APISchema", "CContract", "JSONCoding", "JobEngine", "MigrationCore"],
         "HTTPServer": ["CMicrohttpd", "ManagementAPI"],
         "APIClient": ["APISchema", "CCurl", "JSONCoding"],
         "ferryctl": [

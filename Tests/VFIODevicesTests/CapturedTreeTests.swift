@@ -121,7 +121,7 @@ extension SysfsTree {
         )
         let words = ["tar", "-xzf", archive, "-C", root]
         var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
-        defer { for unsafeargument in unsafe arguments { unsafe free(argument) } }
+        defer { for argument in unsafe arguments { unsafe free(argument) } }
         var process: pid_t = 0
         try #require(unsafe posix_spawnp(&process, "tar", nil, nil, &arguments, environ) == 0)
         var status: Int32 = 0
