@@ -18,7 +18,7 @@ struct ChangingTests {
         let fixture = try ChangingFixture()
         let problem = try await outcome(fixture.engine, "sim-0")
         #expect(problem?.code == .deviceBusy)
-        #expect(problem?.facts.session == fixture.engine.sessions().first?.id)
+        #expect(problem?.facts.session == fixture.session(on: "sim-0"))
         #expect(fixture.backend.changes == [])
     }
 
@@ -53,7 +53,7 @@ struct ChangingTests {
 
     @Test("more changes than the limit are refused, and there is room again when they are done")
     func overload() async throws {
-        let fixture = try ChangingFixture()
+        let fixture = try ChangingFixture(changeLimit: 1)
         try fixture.closeSessions()
         fixture.backend.holdsOn()
         #expect(try await outcome(fixture.engine, "sim-0")?.code == .timedOut)
@@ -110,7 +110,7 @@ private final class ChangingFixture {
     let backend: SlowBackend
     let engine: Engine
 
-    init() throws {
+    init(changeLimit: Int = 2) throws {
         directory = NSTemporaryDirectory() + "ferry-changing-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: directory,
@@ -119,7 +119,7 @@ private final class ChangingFixture {
         backend = try SlowBackend()
         var configuration = EngineConfiguration()
         configuration.bindTimeoutSeconds = 1
-        configuration.changeLimit = 1
+        configuration.changeLimit = changeLimit
         engine = try Engine(
             configuration: configuration,
             backends: [backend],
@@ -135,6 +135,10 @@ private final class ChangingFixture {
         for session in engine.sessions() {
             _ = try engine.closeSession(session.id, discardContent: true)
         }
+    }
+
+    func session(on device: String) -> SessionID? {
+        engine.sessions().first { $0.device.text == device }?.id
     }
 
     func whenFree(_ device: DeviceID) async {

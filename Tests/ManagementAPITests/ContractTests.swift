@@ -166,7 +166,7 @@ struct ContractTests {
             "Health": again(HealthDTO.self), "JobLimits": again(JobLimitsDTO.self),
             "DevicePage": items(DeviceDTO.self), "SessionPage": items(SessionDTO.self),
             "JobPage": items(JobDTO.self), "JournalPage": items(JournalLineDTO.self),
-            "ImagePage": items(ImageDTO.self),
+            "ImagePage": items(ImageDTO.self), "MediatedTypePage": items(MediatedTypeDTO.self),
         ]
         let examples = contract.examples.filter { contract.objectNames.contains($0.schema) }
         #expect(examples.count > 10)
