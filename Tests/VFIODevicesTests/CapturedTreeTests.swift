@@ -121,10 +121,14 @@ extension SysfsTree {
         )
         let words = ["tar", "-xzf", archive, "-C", root]
         var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
-        defer { for argument in unsafe arguments { unsafe free(argument) } }
+        defer { unsafe release(arguments) }
         var process: pid_t = 0
         try #require(unsafe posix_spawnp(&process, "tar", nil, nil, &arguments, environ) == 0)
         var status: Int32 = 0
         try #require(unsafe waitpid(process, &status, 0) == process && status == 0)
     }
+}
+
+private func release(_ words: [UnsafeMutablePointer<CChar>?]) {
+    for index in words.indices { unsafe free(words[index]) }
 }
