@@ -15,7 +15,7 @@ package final class KernelBackend: DeviceBackend {
     private let debugStates: DebugStates
     private let supports = SupportCache()
     private let groups: OpenGroups
-    private let changes: DeviceChanges
+    private let changes: HostChanges
     // Guards the devices as last listed with descriptors to spare; a leaf of the lock order.
     private let lastListing = Mutex<[SysfsDevice]>([])
     /// Where every session's signals are handled.
@@ -37,7 +37,7 @@ package final class KernelBackend: DeviceBackend {
         self.deviceDirectory = deviceDirectory
         self.isReadOnly = sysfsRoot != "/"
         self.debugStates = DebugStates(tree: inventory.tree)
-        self.changes = DeviceChanges(inventory)
+        self.changes = HostChanges(inventory)
         self.groups = OpenGroups(containerPath: "\(deviceDirectory)/vfio/vfio")
     }
 

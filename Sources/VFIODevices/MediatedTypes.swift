@@ -2,7 +2,7 @@ internal import MigrationCore
 internal import SystemIO
 
 /// Mediated devices: the types that parents offer, and devices made of them.
-extension DeviceChanges {
+extension HostChanges {
     private static let parents = "sys/class/mdev_bus"
     private static let devices = "sys/bus/mdev/devices"
     /// Types that are told of at most.

@@ -1,7 +1,7 @@
 internal import MigrationCore
 
 /// The number of virtual functions of a physical one.
-extension DeviceChanges {
+extension HostChanges {
     /// Sets the number; from one number to another it goes by way of 0, as the kernel demands.
     func setCount(
         _ count: Int,

@@ -117,7 +117,7 @@ struct BindableHost {
         inventory = try SysfsInventory(root: tree.root, deviceDirectory: "\(tree.root)/dev")
     }
 
-    var changes: DeviceChanges { DeviceChanges(inventory, kernel.writer) }
+    var changes: HostChanges { HostChanges(inventory, kernel.writer) }
 
     func device() throws -> SysfsDevice {
         try #require(try inventory.device(id("pci-\(Self.address)")))

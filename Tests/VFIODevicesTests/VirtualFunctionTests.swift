@@ -110,7 +110,7 @@ struct MediatedTypeTests {
 
     @Test("every type of every parent is told, with what it says of itself")
     func lists() throws {
-        let types = DeviceChanges(inventory).types()
+        let types = HostChanges(inventory).types()
         #expect(types.map(\.type) == ["mtty-1", "mtty-2"])
         #expect(types[0].availableCount == nil)
         #expect(types[1].parent == "mtty")
@@ -122,7 +122,7 @@ struct MediatedTypeTests {
     @Test("a parent or type that is none writes nothing")
     func unknown() throws {
         let writer = SysfsWriter { _, _ throws(Errno) in throw .io }
-        let changes = DeviceChanges(inventory, writer)
+        let changes = HostChanges(inventory, writer)
         for parent in ["other", "..", "mtty/../mtty"] {
             #expect(try changes.create(request("mtty-2", parent)) == nil)
         }
@@ -143,7 +143,7 @@ struct MediatedTypeTests {
                 throw Errno(number: errno)
             }
             let problem = try #require(throws: Problem.self) {
-                try DeviceChanges(inventory, writer).create(request("mtty-2"))
+                try HostChanges(inventory, writer).create(request("mtty-2"))
             }
             #expect(problem.code == .kernelRefused)
             #expect(problem.facts.errno?.name == name)
@@ -155,7 +155,7 @@ struct MediatedTypeTests {
     func undoes() throws {
         let place = "sys/devices/virtual/mtty/mtty/\(uuid)"
         try tree.file("\(place)/remove", "")
-        let changes = DeviceChanges(
+        let changes = HostChanges(
             inventory,
             SysfsWriter { [tree, inventory] text, path throws(Errno) in
                 try inventory.tree.write(text, to: path)

@@ -21,6 +21,12 @@ def override(device):
         return file.read().strip()
 
 
+def shown(ferry, devices):
+    """The list by id, when it has all of the devices."""
+    listed = {item["id"]: item for item in ferry.get("/v1/devices?limit=1000")["items"]}
+    return listed if listed.keys() >= set(devices) else None
+
+
 def functions():
     return sum(name.startswith("virtfn") for name in os.listdir(f"{PCI}/devices/{NVME}"))
 
@@ -92,7 +98,7 @@ def _():
         expect_equal((gone["pci"]["virtual_functions"], functions()), ([], 0), "virtual functions")
         come = ferry.call("PUT", path, {"count": 2, "autoprobe": False}).require(200)
         expect_equal([f"pci-{name}" for name in come["pci"]["virtual_functions"]], devices, "virtual functions")
-        listed = {item["id"]: item for item in ferry.get("/v1/devices?limit=1000")["items"]}
+        listed = wait_until(lambda: shown(ferry, devices), "the virtual functions in the list")
         expect_equal(listed[PHYSICAL]["candidate"]["kind"], "parent", "kind of the physical function")
         for device in devices:
             expect_equal(listed[device]["candidate"]["driver"], "vfio-pci", "driver for it")

@@ -6,7 +6,7 @@ internal import SystemIO
 ///
 /// Its calls block for as long as the kernel needs, and for ever when somebody keeps a device open
 /// that is taken away.
-struct DeviceChanges: Sendable {
+struct HostChanges: Sendable {
     let inventory: SysfsInventory
     let writer: SysfsWriter
 
