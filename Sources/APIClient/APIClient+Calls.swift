@@ -39,6 +39,42 @@ extension APIClient {
         try post(path("devices", id) + "/probe")
     }
 
+    package func bindDevice(
+        _ id: String,
+        _ request: BindRequestDTO
+    ) throws(ClientProblem) -> DeviceDTO {
+        try post(path("devices", id) + "/bind", request)
+    }
+
+    package func unbindDevice(
+        _ id: String,
+        _ request: UnbindRequestDTO
+    ) throws(ClientProblem) -> DeviceDTO {
+        try post(path("devices", id) + "/unbind", request)
+    }
+
+    package func setVirtualFunctions(
+        of id: String,
+        _ request: VirtualFunctionsDTO
+    ) throws(ClientProblem) -> DeviceDTO {
+        try replace(path("devices", id) + "/virtual-functions", request)
+    }
+
+    package func mediatedTypes() throws(ClientProblem) -> [MediatedTypeDTO] {
+        let page: PageDTO<MediatedTypeDTO> = try get("/v1/mdev-types")
+        return page.items
+    }
+
+    package func createMediatedDevice(
+        _ request: MediatedRequestDTO
+    ) throws(ClientProblem) -> DeviceDTO {
+        try post("/v1/mdevs", request)
+    }
+
+    package func removeMediatedDevice(_ uuid: String) throws(ClientProblem) {
+        try send("DELETE", path("mdevs", uuid))
+    }
+
     // MARK: Sessions
 
     package func sessions(

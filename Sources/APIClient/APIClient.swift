@@ -47,6 +47,14 @@ package final class APIClient {
         try Self.document(in: send("POST", path, [], body: Self.text(of: body), headers: headers))
     }
 
+    /// Sets something to what it shall be, whatever it was.
+    func replace<Document: Decodable>(
+        _ path: String,
+        _ body: some Encodable
+    ) throws(ClientProblem) -> Document {
+        try Self.document(in: send("PUT", path, [], body: Self.text(of: body)))
+    }
+
     /// Replaces a document that has not changed since it was read.
     func put<Document: Decodable>(
         _ path: String,

@@ -104,12 +104,15 @@ package struct MatrixFactsDTO: Hashable, Sendable, Codable {
 
 /// What keeps VFIO from a device that it could have.
 package struct CandidateDTO: Hashable, Sendable, Codable {
+    /// `available`, `parent` or `host`.
+    package let kind: String
     /// The driver that fits it best.
     package let driver: String
     /// What is still to be done, in order.
     package let steps: [String]
 
-    package init(driver: String, steps: [String]) {
+    package init(kind: String, driver: String, steps: [String]) {
+        self.kind = kind
         self.driver = driver
         self.steps = steps
     }

@@ -11,11 +11,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-int ferry_open_in_root(int root, const char *path, int flags)
+static int open_resolved(int root, const char *path, int flags, uint64_t resolve)
 {
     struct open_how how = {
         .flags = (uint64_t)(uint32_t)(flags | O_CLOEXEC),
-        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+        .resolve = resolve | RESOLVE_NO_MAGICLINKS,
     };
     long result;
 
@@ -26,6 +26,16 @@ int ferry_open_in_root(int root, const char *path, int flags)
             break;
     }
     return result < 0 ? -errno : (int)result;
+}
+
+int ferry_open_in_root(int root, const char *path, int flags)
+{
+    return open_resolved(root, path, flags, RESOLVE_IN_ROOT);
+}
+
+int ferry_open_beneath(int root, const char *path, int flags)
+{
+    return open_resolved(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
 static int identify(int result, const struct stat *status, struct ferry_file_identity *identity)

@@ -53,6 +53,7 @@ package final class Engine: Sendable {
     let uploads: UploadTable
     let downloads: Turns
     let verifications: Turns
+    let changes: Turns
     let keyedRequests: KeyedRequests
     /// Devices whose sessions end when the job on them has, because somebody waits for them.
     ///
@@ -122,6 +123,7 @@ package final class Engine: Sendable {
         )
         self.downloads = Turns(configuration.downloadLimit, of: "images are downloaded")
         self.verifications = Turns(configuration.verificationLimit, of: "images are verified")
+        self.changes = Turns(configuration.changeLimit, of: "devices are being changed")
         self.sessionTable = SessionTable(endedLimit: configuration.retainedSessionLimit)
         self.keyedRequests = KeyedRequests(
             count: try store.answerCount(),

@@ -51,6 +51,10 @@ package struct EngineConfiguration: Hashable, Sendable {
     package var keptAnswerSeconds: Int64 = 86_400
     /// Most of them that are kept before requests with new keys are refused.
     package var keptAnswerLimit = 100_000
+    /// How long somebody who has a device bound, unbound or divided waits for the kernel.
+    package var bindTimeoutSeconds = 30
+    /// Devices that are changed like that at the same time before more are refused.
+    package var changeLimit = 16
     package var version = "0.1.0"
 
     package init() {}

@@ -35,7 +35,9 @@ extension DeviceDTO {
                 controlDomains: $0.controlDomains
             )
         }
-        candidate = record.candidate.map { CandidateDTO(driver: $0.driver, steps: $0.steps) }
+        candidate = record.candidate.map {
+            CandidateDTO(kind: $0.kind.rawValue, driver: $0.driver, steps: $0.steps)
+        }
         vfioState = view.vfioStateName
         session = view.session?.id.text
         content = view.session?.content.rawValue

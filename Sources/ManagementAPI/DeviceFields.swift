@@ -49,6 +49,7 @@ enum DeviceFields {
         .text("ccw.subchannel") { $0.record.subchannel?.address },
         .set("ap.queues") { $0.record.matrix?.queues ?? [] },
         .text("candidate.driver") { $0.record.candidate?.driver },
+        .text("candidate.kind") { $0.record.candidate?.kind.rawValue },
     ]
 
     private static let simulated: [ListField<DeviceView>] = [

@@ -5,6 +5,12 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case listDevices
     case getDevice
     case probeDevice
+    case bindDevice
+    case unbindDevice
+    case setVirtualFunctions
+    case listMediatedTypes
+    case createMediatedDevice
+    case removeMediatedDevice
     case listSessions
     case openSession
     case getSession
@@ -122,6 +128,9 @@ extension Endpoint {
         case .getReadiness: Route(.get, "/readyz", refusals: [503])
         case .getMetrics: Route(.get, "/metrics", mediaType: "text/plain")
         case .listDevices, .getDevice, .probeDevice: deviceRoute
+        case .bindDevice, .unbindDevice, .setVirtualFunctions, .listMediatedTypes,
+            .createMediatedDevice, .removeMediatedDevice:
+            changeRoute
         case .listSessions, .openSession, .getSession, .closeSession: sessionRoute
         case .createCheck:
             Route(.post, "/v1/checks", body: .required, refusals: [415, 422])
@@ -146,6 +155,34 @@ extension Endpoint {
             )
         default: .reading("/v1/devices", query: ListParameters.names)
         }
+    }
+
+    private var changeRoute: Route {
+        switch self {
+        case .bindDevice: deviceChange(.post, "bind")
+        case .unbindDevice: deviceChange(.post, "unbind")
+        case .setVirtualFunctions: deviceChange(.put, "virtual-functions")
+        case .createMediatedDevice:
+            Route(
+                .post,
+                "/v1/mdevs",
+                body: .required,
+                success: 201,
+                refusals: [409, 415, 422, 504]
+            )
+        case .removeMediatedDevice:
+            Route(.delete, "/v1/mdevs/{id}", success: 204, refusals: [404, 409, 504])
+        default: .reading("/v1/mdev-types")
+        }
+    }
+
+    private func deviceChange(_ method: Route.Method, _ name: String) -> Route {
+        Route(
+            method,
+            "/v1/devices/{id}/\(name)",
+            body: .required,
+            refusals: [404, 409, 415, 422, 504]
+        )
     }
 
     private var sessionRoute: Route {

@@ -12,7 +12,7 @@ extension Problem.Code {
             .jobFinished, .jobCommitted, .notAwaitingSwitchover, .notIndeterminate, .imageBusy,
             .imageNotReady, .imageExists, .uploadOffset, .idempotencyInFlight, .jobUnsettled,
             .copyNotAccepted, .targetHasContent, .contentLost, .deviceGone, .cancelled,
-            .unplugRequested:
+            .unplugRequested, .changeRefused, .forceRequired, .kernelRefused:
             409
         case .preconditionFailed: 412
         case .payloadTooLarge: 413
@@ -69,6 +69,9 @@ extension Problem.Code {
         case .copyNotAccepted: "The content would run twice"
         case .targetHasContent: "The target holds content"
         case .contentLost: "The device lost its content"
+        case .changeRefused: "The device cannot be changed as things are"
+        case .forceRequired: "The change endangers the host"
+        case .kernelRefused: "The kernel refused the change"
         case .notMigratable: "The device cannot be migrated"
         case .incompatible: "Source and target do not fit"
         case .setUnsupported: "The devices cannot move as one set"

@@ -118,12 +118,26 @@ package struct MatrixFacts: Hashable, Sendable {
 
 /// A device that VFIO could have and does not have yet.
 package struct CandidateFacts: Hashable, Sendable {
+    package let kind: Kind
     /// The driver that fits it best.
     package let driver: String
     /// What is still to be done before Ferry can use it, in order.
+    ///
+    /// Empty for a device that the host keeps.
     package let steps: [String]
 
-    package init(driver: String, steps: [String]) {
+    /// What the host has it for.
+    package enum Kind: String, CaseIterable, Hashable, Sendable {
+        /// It is meant for VFIO, or nobody uses it.
+        case available
+        /// A physical function of the host's that can have virtual ones.
+        case parent
+        /// The host uses it: it is found by its id and never listed.
+        case host
+    }
+
+    package init(kind: Kind = .available, driver: String, steps: [String]) {
+        self.kind = kind
         self.driver = driver
         self.steps = steps
     }

@@ -32,6 +32,7 @@ package struct Errno: Error, Hashable, Sendable, Codable {
     package static let noMessage = Self(number: 42)
     package static let protocolError = Self(number: 71)
     package static let badMessage = Self(number: 74)
+    package static let tooManyUsers = Self(number: 87)
     package static let messageTooLong = Self(number: 90)
     package static let notSupported = Self(number: 95)
     package static let connectionReset = Self(number: 104)

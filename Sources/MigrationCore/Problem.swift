@@ -51,6 +51,9 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         case copyNotAccepted = "copy-not-accepted"
         case targetHasContent = "target-has-content"
         case contentLost = "content-lost"
+        case changeRefused = "change-refused"
+        case forceRequired = "force-required"
+        case kernelRefused = "kernel-refused"
         // What cannot be done at all.
         case notMigratable = "not-migratable"
         case incompatible = "incompatible"

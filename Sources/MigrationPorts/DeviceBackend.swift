@@ -63,6 +63,27 @@ package protocol DeviceBackend: Sendable {
     /// Reads /proc; may take milliseconds.
     func holders(of id: DeviceID) -> [Problem.Holder]
 
+    /// Changes a device's place on the host; what failed half way is taken back.
+    ///
+    /// Blocks for as long as the kernel needs, and for ever when somebody keeps the device open.
+    /// Nobody else may change the device meanwhile. Throws `change-refused` and `force-required`
+    /// with every reason, `device-busy` with the holders, `kernel-refused` with the file and its
+    /// errno, `invalid-field`.
+    func change(_ id: DeviceID, _ change: DeviceChange) throws(Problem)
+
+    /// The types of mediated devices that can be made, by parent and type.
+    ///
+    /// Bounded reads.
+    func mediatedTypes() -> [MediatedType]
+
+    /// Makes a mediated device; nil when no parent of this backend's is meant.
+    ///
+    /// Blocks like ``change(_:_:)``, and throws what it does.
+    func create(_ request: MediatedRequest) throws(Problem) -> DeviceID?
+
+    /// The device that was made with this UUID, if there is one.
+    func mediatedDevice(_ uuid: String) -> DeviceID?
+
     /// The devices the backend opened by itself when it started (simulated ones).
     func initialSessions() -> [any DeviceSession]
 
@@ -77,6 +98,22 @@ extension DeviceBackend {
 
     /// A backend that has to look.
     package func rememberedDevice(_ id: DeviceID) -> DeviceRecord? { nil }
+
+    /// A backend whose devices have no place on the host that could change.
+    package func change(_ id: DeviceID, _ change: DeviceChange) throws(Problem) {
+        var facts = Problem.Facts(device: id)
+        facts.reasons = ["It is no device of the host's: it has no driver."]
+        throw Problem(.changeRefused, "\(id) cannot be changed: it is simulated.", facts)
+    }
+
+    /// A backend that makes no devices.
+    package func mediatedTypes() -> [MediatedType] { [] }
+
+    /// A backend that makes no devices.
+    package func create(_ request: MediatedRequest) throws(Problem) -> DeviceID? { nil }
+
+    /// A backend that makes no devices.
+    package func mediatedDevice(_ uuid: String) -> DeviceID? { nil }
 
     /// A backend whose devices hold what nobody can make again.
     package var remakesContent: Bool { false }

@@ -25,6 +25,19 @@ package final class ConfinedTree: Sendable {
     package func text(at path: String, limit: Int = 4096) throws(Errno) -> String {
         try root.text(below: path, limit: limit)
     }
+
+    /// The text of a file of any size, as far as a limit; `..` and links stay in the tree.
+    package func wholeText(at path: String, limit: Int) throws(Errno) -> String {
+        try root.wholeText(below: path, limit: limit)
+    }
+
+    /// Writes a text to a file that is there, by one call, as the kernel takes an attribute.
+    ///
+    /// Nothing in the path may be a link, or `..` out of the tree: ELOOP, EXDEV. Blocks for as long
+    /// as the file's owner needs. A write that was taken in part throws EIO.
+    package func write(_ text: String, to path: String) throws(Errno) {
+        try root.write(text, below: path)
+    }
 }
 
 extension FileDescriptor {

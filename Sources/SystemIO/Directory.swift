@@ -1,3 +1,4 @@
+internal import CSystem
 internal import Glibc
 package import MigrationCore
 
@@ -57,6 +58,25 @@ package struct Directory: ~Copyable, Sendable {
     package borrowing func text(below path: String, limit: Int = 4096) throws(Errno) -> String {
         let file = try FileDescriptor(opening: path, below: descriptor, Self.attributeFlags)
         return try file.attribute(limit)
+    }
+
+    /// The text of a file of any size somewhere below the directory, as far as a limit.
+    borrowing func wholeText(below path: String, limit: Int) throws(Errno) -> String {
+        let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY
+        let file = try FileDescriptor(opening: path, below: descriptor, flags)
+        return BoundedFile.trimmed(try BoundedFile.bytes(of: file, limit: limit))
+    }
+
+    /// Writes a text by one call to a file that is there, no link on the way.
+    borrowing func write(_ text: String, below path: String) throws(Errno) {
+        let flags = O_WRONLY | O_NOCTTY | O_NONBLOCK
+        let raw = try checked(unsafe ferry_open_beneath(descriptor.raw, path, flags))
+        let file = FileDescriptor(owning: raw)
+        let bytes = Array(text.utf8)
+        let count = try unsafe bytes.withUnsafeBufferPointer { buffer throws(Errno) in
+            try unsafe file.write(UnsafeRawBufferPointer(buffer))
+        }
+        guard count == bytes.count else { throw .io }
     }
 
     private static let attributeFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY

@@ -2,16 +2,21 @@ internal import MigrationCore
 
 /// Why a device that VFIO does not have could be had: the driver for it, and what is to be done.
 struct Candidate {
+    let kind: CandidateFacts.Kind
     let driver: String
     /// The device API it will have.
     let api: String
     private let isOverridden: Bool
 
+    /// The drivers of the buses that have one each.
+    private static let drivers: [DeviceRecord.Bus: String] = [
+        .platform: "vfio-platform", .amba: "vfio-amba", .fslMC: "vfio-fsl-mc", .cdx: "vfio-cdx",
+    ]
     private static let bridgeClass: UInt32 = 0x06
 
-    /// Nil for a device that no VFIO driver is meant for.
+    /// Nil for a device that VFIO has no driver for.
     ///
-    /// Every PCI function could be bound to the generic driver; named here are those that are made
+    /// Every PCI function could be bound to the generic driver; available are those that are made
     /// for it (virtual functions), that a variant driver fits, that nobody uses, or that somebody
     /// has already chosen a VFIO driver for. A host's own network card is none of them.
     init?(
@@ -27,30 +32,35 @@ struct Candidate {
                 (pci.classCode ?? 0) >> 16 != Self.bridgeClass
             else { return nil }
             let variant = uevent.modalias.flatMap(aliases.variant)
-            var isVirtual = false
-            if case .virtual = pci.role { isVirtual = true }
-            guard variant != nil || isVirtual || record.driver == nil || isOverridden else {
-                return nil
+            var isAvailable = variant != nil || record.driver == nil || isOverridden
+            var isParent = false
+            switch pci.role {
+            case .virtual: isAvailable = true
+            case .physical: isParent = true
+            case .plain: break
             }
+            kind = isAvailable ? .available : isParent ? .parent : .host
             driver = variant ?? DriverAliases.generic
             api = "vfio-pci"
         case .ccw:
-            guard record.driver == nil || record.driver == "vfio_ccw" || isOverridden else {
-                return nil
-            }
+            let isAvailable =
+                record.driver == nil || record.driver == "vfio_ccw" || isOverridden
+            kind = isAvailable ? .available : .host
             driver = "vfio_ccw"
             api = "vfio-ccw"
         case .platform, .amba, .fslMC, .cdx:
             // Without a group there is no IOMMU before it, and VFIO refuses it.
-            guard isOverridden, let override, record.iommuGroup != nil else { return nil }
-            driver = override
-            api = override
+            guard record.iommuGroup != nil, let usual = Self.drivers[record.bus] else { return nil }
+            kind = isOverridden ? .available : .host
+            driver = isOverridden ? override ?? usual : usual
+            api = driver
         case .mdev, .ap, .simulated: return nil
         }
     }
 
     /// What is still to be done, in order.
     func steps(_ device: DeviceRecord.Details) -> [String] {
+        guard kind == .available else { return [] }
         var steps: [String] = []
         if case .virtual(let physical)? = device.pci?.role, driver == "mlx5_vfio_pci" {
             steps.append(

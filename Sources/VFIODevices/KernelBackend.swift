@@ -17,6 +17,7 @@ package final class KernelBackend: DeviceBackend {
     private let groups: OpenGroups
     /// What is listed of the running kernel; nil for a captured tree, which is read each time.
     private let watch: DeviceWatch?
+    private let changes: HostChanges
     // Guards the devices as last listed with descriptors to spare; a leaf of the lock order.
     private let lastListing = Mutex<[SysfsDevice]>([])
     /// Where every session's signals are handled.
@@ -39,6 +40,7 @@ package final class KernelBackend: DeviceBackend {
         self.isReadOnly = sysfsRoot != "/"
         self.watch = isReadOnly ? nil : DeviceWatch(inventory, hearing: try? UeventSocket())
         self.debugStates = DebugStates(tree: inventory.tree)
+        self.changes = HostChanges(inventory)
         self.groups = OpenGroups(containerPath: "\(deviceDirectory)/vfio/vfio")
     }
 
@@ -153,6 +155,38 @@ package final class KernelBackend: DeviceBackend {
     }
 
     package func initialSessions() -> [any DeviceSession] { [] }
+
+    // MARK: The host's devices
+
+    package func change(_ id: DeviceID, _ change: DeviceChange) throws(Problem) {
+        try checkWritable(id)
+        guard let device = inventory.device(id) else {
+            throw Problem(
+                .deviceGone,
+                "There is no device \(id) any more.",
+                Problem.Facts(device: id)
+            )
+        }
+        try changes.make(change, of: device)
+    }
+
+    package func mediatedTypes() -> [MediatedType] { changes.types() }
+
+    package func create(_ request: MediatedRequest) throws(Problem) -> DeviceID? {
+        try checkWritable(DeviceID("mdev-\(request.uuid)"))
+        return try changes.create(request)
+    }
+
+    package func mediatedDevice(_ uuid: String) -> DeviceID? { changes.device(uuid) }
+
+    /// A captured tree is looked at only: what was written to it would change nothing.
+    private func checkWritable(_ id: DeviceID?) throws(Problem) {
+        guard isReadOnly else { return }
+        var facts = Problem.Facts()
+        facts.device = id
+        facts.reasons = ["It is listed from a captured sysfs tree, and is no device of this host."]
+        throw Problem(.changeRefused, "The devices of a captured tree cannot be changed.", facts)
+    }
 
     // MARK: Opening
 

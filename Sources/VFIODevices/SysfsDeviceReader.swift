@@ -42,8 +42,8 @@ final class SysfsDeviceReader {
         return SysfsDevice(record: found.record, directory: path, cdevNumber: number)
     }
 
-    /// A device that VFIO could have and does not; nil for one that it has no driver for, or that
-    /// the host rather keeps.
+    /// A device that VFIO could have and does not, whoever has it; nil for one that VFIO has no
+    /// driver for.
     func candidate(at path: String) -> SysfsDevice? {
         guard let directory = try? tree.directory(at: path), var found = begin(directory, path),
             let wanted = Candidate(
@@ -56,6 +56,7 @@ final class SysfsDeviceReader {
         found.record.change { details in
             details.deviceAPI = wanted.api
             details.candidate = CandidateFacts(
+                kind: wanted.kind,
                 driver: wanted.driver,
                 steps: wanted.steps(details)
             )

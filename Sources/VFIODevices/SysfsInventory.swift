@@ -48,7 +48,8 @@ struct SysfsInventory: Sendable {
             known.insert(SysfsPath.parent(device.directory))
         }
         let candidates = read(candidatePlaces(known), nodes) { $0.candidate(at: $1) }
-        for device in candidates where found[device.record.id] == nil {
+        for device in candidates
+        where found[device.record.id] == nil && device.record.candidate?.kind != .host {
             found[device.record.id] = device
         }
         return found.values.sorted { $0.record.id < $1.record.id }

@@ -38,7 +38,8 @@ struct Ferryctl: ParsableCommand {
             CommandGroup(
                 name: "Devices",
                 subcommands: [
-                    HostCommand.self, DevicesCommand.self, DeviceCommand.self, SessionCommand.self,
+                    HostCommand.self, DevicesCommand.self, DeviceCommand.self, MdevCommand.self,
+                    SessionCommand.self,
                 ]
             ),
             CommandGroup(

@@ -131,6 +131,7 @@ final class Daemon: Sendable {
         if let days = settings.jobRetentionDays { configuration.jobRetentionDays = days }
         if let limit = settings.retainedJobLimit { configuration.retainedJobLimit = limit }
         if let limit = settings.keptAnswerLimit { configuration.keptAnswerLimit = limit }
+        if let seconds = settings.bindTimeoutSeconds { configuration.bindTimeoutSeconds = seconds }
         let engine = try Engine(
             configuration: configuration,
             backends: [

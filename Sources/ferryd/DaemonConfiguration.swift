@@ -26,6 +26,7 @@ struct DaemonConfiguration {
     let jobRetentionDays: Int?
     let retainedJobLimit: Int?
     let keptAnswerLimit: Int?
+    let bindTimeoutSeconds: Int?
     /// Whether the service manager holds the files of sessions over the daemon's death.
     let keepsDescriptors: Bool
     let logLevel: Logger.Level
@@ -59,6 +60,8 @@ struct DaemonConfiguration {
         var jobsRetained: Int?
         /// Most Idempotency-Keys whose answers are kept.
         var idempotencyKeysRetained: Int?
+        /// How long a bind, unbind or the like waits for the kernel.
+        var bindTimeoutS: Int?
         var descriptorStore: Bool?
         var logLevel: String?
         /// Events kept for clients that come back.
@@ -123,6 +126,7 @@ struct DaemonConfiguration {
             "idempotency_keys_retained",
             1...10_000_000
         )
+        bindTimeoutSeconds = try Self.bounded(file.bindTimeoutS, "bind_timeout_s", 1...3600)
     }
 
     private static func level(_ name: String?) throws(Problem) -> Logger.Level {

@@ -158,11 +158,15 @@ struct ContractTests {
             "Problem": again(ProblemDTO.self),
             "Readiness": again(ReadinessDTO.self), "ResolveRequest": again(ResolveRequestDTO.self),
             "JobCheck": again(JobCheckDTO.self),
+            "BindRequest": again(BindRequestDTO.self),
+            "UnbindRequest": again(UnbindRequestDTO.self),
+            "VirtualFunctions": again(VirtualFunctionsDTO.self),
+            "MediatedRequest": again(MediatedRequestDTO.self),
             "JobRequestLimits": again(JobRequestLimitsDTO.self),
             "Health": again(HealthDTO.self), "JobLimits": again(JobLimitsDTO.self),
             "DevicePage": items(DeviceDTO.self), "SessionPage": items(SessionDTO.self),
             "JobPage": items(JobDTO.self), "JournalPage": items(JournalLineDTO.self),
-            "ImagePage": items(ImageDTO.self),
+            "ImagePage": items(ImageDTO.self), "MediatedTypePage": items(MediatedTypeDTO.self),
         ]
         let examples = contract.examples.filter { contract.objectNames.contains($0.schema) }
         #expect(examples.count > 10)
@@ -209,7 +213,8 @@ struct ContractTests {
         HostDTO.self, HealthDTO.self, ReadinessDTO.self, DeviceDTO.self, SessionDTO.self,
         SessionRequestDTO.self, JobDTO.self, JobRequestDTO.self, ResolveRequestDTO.self,
         JobCheckDTO.self, JournalLineDTO.self, ImageDTO.self, ProblemDTO.self, EventDTO.self,
-        ImageVerificationDTO.self,
+        ImageVerificationDTO.self, BindRequestDTO.self, UnbindRequestDTO.self,
+        VirtualFunctionsDTO.self, MediatedTypeDTO.self, MediatedRequestDTO.self,
     ]
 
     private func again<T: Codable>(_ type: T.Type) -> ([UInt8]) throws -> [UInt8] {

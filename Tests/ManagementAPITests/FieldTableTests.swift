@@ -178,7 +178,9 @@ struct FieldTableTests {
                     "vendor_id", "device_id", "numa_node", "iommu_group", "cdev", "group",
                     "vendor_name", "device_name", "device_api", "isolation.viable",
                     "pci.class_code", "pci.class_name", "pci.physical_function", "mdev.parent",
-                    "mdev.type", "ccw.subchannel", "ap.queues", "candidate.driver", "locked_by",
+                    "mdev.type", "ccw.subchannel", "ap.queues", "candidate.driver",
+                    "candidate.kind",
+                    "locked_by",
                     "migration.source", "vfio_state",
                 ]
             )

@@ -130,5 +130,5 @@ extension SysfsTree {
 }
 
 private func release(_ words: [UnsafeMutablePointer<CChar>?]) {
-    for index in words.indices { unsafe free(words[index]) }
+    for index in unsafe words.indices { unsafe free(words[index]) }
 }

@@ -130,9 +130,12 @@ struct InventoryTests {
         #expect(device.record.cdevPath == nil)
         #expect(device.record.support == .stateStream([.stopCopy, .p2p, .preCopy]))
         #expect(device.record.supportSource == .inferred)
-        #expect(inventory.device(try id("pci-0000:41:00.0")) == nil)
+        let sibling = try #require(inventory.device(try id("pci-0000:41:00.0")))
+        #expect(sibling.record.candidate?.kind == .host)
         // Bound to a VFIO driver, but its group has no node: VFIO does not have it.
-        #expect(inventory.device(try id("pci-0000:42:00.0")) == nil)
+        let unmade = try #require(inventory.device(try id("pci-0000:42:00.0")))
+        #expect(unmade.record.candidate?.kind == .host)
+        #expect(unmade.record.groupPath == nil)
     }
 
     @Test("only a node named noiommu is a group without an IOMMU")

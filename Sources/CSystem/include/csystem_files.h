@@ -12,6 +12,10 @@
  * ".." leads out of it (RESOLVE_IN_ROOT). Close-on-exec. */
 int ferry_open_in_root(int root, const char *path, int flags);
 
+/* Opens a relative path that has no link in it and stays below `root` (RESOLVE_BENEATH,
+ * RESOLVE_NO_SYMLINKS). Close-on-exec. */
+int ferry_open_beneath(int root, const char *path, int flags);
+
 /* What an open file or a path is, comparable between processes. */
 struct ferry_file_identity {
     uint64_t device; /* of the file system; 0 for a device node */

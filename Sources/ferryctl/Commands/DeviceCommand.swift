@@ -1,26 +1,18 @@
-internal import APIClient
 internal import ArgumentParser
 
 struct DeviceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "device",
-        abstract: "Show a device, or ask it what it can do.",
-        discussion: "  ferryctl device pci-0000:41:00.3 --probe"
+        abstract: "Show a device, give it to VFIO or back to the host.",
+        discussion: """
+              ferryctl device pci-0000:41:00.3 --probe
+              ferryctl device vfs pci-0000:41:00.0 4 --no-autoprobe
+              ferryctl device bind pci-0000:41:00.3
+            """,
+        subcommands: [
+            DeviceShowCommand.self, DeviceBindCommand.self, DeviceUnbindCommand.self,
+            DeviceFunctionsCommand.self,
+        ],
+        defaultSubcommand: DeviceShowCommand.self
     )
-
-    @Argument(help: "The device.", completion: .custom(Suggestions.devices))
-    var id: String
-
-    @Flag(help: "Open it to ask for its migration support. This may reset an idle device.")
-    var probe = false
-
-    @OptionGroup var options: ServerOptions
-
-    func run() throws {
-        try options.run { client, printer throws(ClientProblem) in
-            let device = try probe ? client.probeDevice(id) : client.device(id)
-            printer.show(device, DeviceReport.text(device))
-            return .success
-        }
-    }
 }

@@ -10,6 +10,7 @@ import checks_moving  # noqa: F401
 import checks_sets  # noqa: F401
 import checks_images  # noqa: F401
 import checks_refusals  # noqa: F401
+import checks_binding  # noqa: F401
 import checks_crash  # noqa: F401
 import checks_kept  # noqa: F401
 import checks_conformance  # noqa: F401

@@ -1,0 +1,95 @@
+internal import APISchema
+internal import JobEngine
+internal import MigrationCore
+
+/// Changes of the place that devices have on the host; the engine makes them on threads of its own.
+extension ManagementAPI {
+    func bindDevice(_ call: Call) throws(Problem) -> Outcome {
+        let request = try call.decodedBody(BindRequestDTO.self)
+        return try changed(call, .bind(driver: request.driver, isForced: request.force ?? false))
+    }
+
+    func unbindDevice(_ call: Call) throws(Problem) -> Outcome {
+        let request = try call.decodedBody(UnbindRequestDTO.self)
+        return try changed(call, .unbind(driver: request.driver, isForced: request.force ?? false))
+    }
+
+    func setVirtualFunctions(_ call: Call) throws(Problem) -> Outcome {
+        let request = try call.decodedBody(VirtualFunctionsDTO.self)
+        let change = DeviceChange.virtualFunctions(
+            count: request.count,
+            isProbed: request.autoprobe,
+            isForced: request.force ?? false
+        )
+        return try changed(call, change)
+    }
+
+    func listMediatedTypes(_ call: Call) -> Outcome {
+        .blocking { [engine] () throws(Problem) in
+            try .page(of: engine.mediatedTypes().map(MediatedTypeDTO.init), nextCursor: nil)
+        }
+    }
+
+    func createMediatedDevice(_ call: Call) throws(Problem) -> Outcome {
+        let request = try MediatedRequest(call.decodedBody(MediatedRequestDTO.self))
+        return .elsewhere { [self] answer throws(Problem) in
+            try engine.create(request) { [self] made in
+                answer { () throws(Problem) in
+                    let view = try made.get()
+                    return .document(
+                        text: try devices.document(for: view).text,
+                        status: 201,
+                        headers: [("Location", "/v1/devices/\(view.record.id.text)")]
+                    )
+                }
+            }
+        }
+    }
+
+    func removeMediatedDevice(_ call: Call) throws(Problem) -> Outcome {
+        let id: DeviceID = try call.id(of: "mediated device")
+        return .elsewhere { [engine] answer throws(Problem) in
+            try engine.removeMediated(id.text.lowercased()) { removed in
+                answer { () throws(Problem) in
+                    try removed.get()
+                    return .noContent
+                }
+            }
+        }
+    }
+
+    private func changed(_ call: Call, _ change: DeviceChange) throws(Problem) -> Outcome {
+        let id: DeviceID = try call.id(of: "device")
+        return .elsewhere { [self] answer throws(Problem) in
+            try engine.change(id, change) { [self] changed in
+                answer { () throws(Problem) in
+                    .document(text: try devices.document(for: changed.get()).text)
+                }
+            }
+        }
+    }
+}
+
+extension MediatedRequest {
+    /// Throws `invalid-field` for a UUID that is none.
+    init(_ request: MediatedRequestDTO) throws(Problem) {
+        guard let uuid = request.uuid else {
+            self.init(parent: request.parent, type: request.type)
+            return
+        }
+        guard let named = Self(parent: request.parent, type: request.type, uuid: uuid) else {
+            throw RequestField.problem(at: "/uuid", "This is no UUID.")
+        }
+        self = named
+    }
+}
+
+extension MediatedTypeDTO {
+    init(_ type: MediatedType) {
+        self.init(parent: type.parent, type: type.type)
+        name = type.name
+        deviceAPI = type.deviceAPI
+        availableInstances = type.availableCount
+        description = type.description
+    }
+}
