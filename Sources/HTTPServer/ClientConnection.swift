@@ -106,10 +106,12 @@ final class ClientConnection: Sendable {
     /// Ends the connection when more of a body is there, or nothing will be, and nobody reads it.
     ///
     /// Called by the registry only, under its lock, on the connection's thread.
-    func cutOffIfStuck() {
+    func cutOffIfStuck(saying answer: (Exchange) -> [UInt8]) {
         guard let exchange = current, exchange.isReadingBody, hasUnreadBytes || hasHungUp else {
             return
         }
+        exchange.willLeaveBodyUnread()
+        send(answer(exchange))
         cutOff()
     }
 

@@ -59,13 +59,13 @@ final class ConnectionRegistry: Sendable {
         }
     }
 
-    /// Ends every connection of a thread whose body cannot be read on.
+    /// Ends every connection of a thread whose body cannot be read on, after it was told so.
     ///
     /// Called by that thread, when it has read what can be read.
-    func cutOffStuck(of wakeup: Wakeup) {
+    func cutOffStuck(of wakeup: Wakeup, saying answer: (Exchange) -> [UInt8]) {
         state.withLock { state in
             for connection in state.connections.values where connection.wakeup === wakeup {
-                connection.cutOffIfStuck()
+                connection.cutOffIfStuck(saying: answer)
             }
         }
     }

@@ -71,7 +71,7 @@ final class HTTPDaemon: Sendable {
                 patience: daemon.patience,
                 didCall: wakeup.callCount != callCount
             )
-            if advice.isStuck { service.connections.cutOffStuck(of: wakeup) }
+            if advice.isStuck { service.cutOffStuck(of: wakeup) }
             unsafe poll(&polled, 2, advice.patience)
             if polled[1].revents != 0 { wakeup.drain() }
         }

@@ -17,6 +17,8 @@ final class RequestService: Sendable {
     let openBody: HTTPServer.OpenBody
     private let refuse: HTTPServer.Refuse
     private let isStopping = Atomic(false)
+    /// Whether the time is over in which what was begun may finish.
+    private let isEnding = Atomic(false)
 
     init(
         listener: ListeningSocket,
@@ -111,12 +113,23 @@ final class RequestService: Sendable {
         if let copy = connection.duplicate() { door.linger(copy) }
     }
 
+    /// Ends what a thread cannot read on.
+    ///
+    /// libmicrohttpd queues nothing in the middle of a body, so the answer goes to the socket.
+    func cutOffStuck(of wakeup: Wakeup) {
+        connections.cutOffStuck(of: wakeup) { exchange in
+            let refusal = TransportRefusal.badRequest("The framing of the body is too long.")
+            return RawAnswer.bytes(of: refuse(refusal, exchange.refused()))
+        }
+    }
+
     /// From here on every request is refused.
     func beginStop() { isStopping.store(true, ordering: .sequentiallyConsistent) }
 
     /// Refuses the requests that still wait for the API, and cuts off what still comes or goes bit
     /// by bit, so that none is suspended any more, nor will be.
     func endWaiting() {
+        isEnding.store(true, ordering: .sequentiallyConsistent)
         for connection in connections.all {
             guard let exchange = connection.current else { continue }
             exchange.answer(refuse(.shuttingDown, exchange.refused()))
@@ -196,10 +209,10 @@ final class RequestService: Sendable {
         } else {
             handle(request) { exchange.answer($0) }
         }
-        // Under the exchange's lock and after the stop's flag, or else before the stop refuses
-        // those that wait: either way nothing is suspended once it has.
+        // Under the exchange's lock and after the end's flag, or else before the end refuses those
+        // that wait: either way nothing is suspended once it has.
         let response = unsafe exchange.endCall(suspending: event.connection) {
-            isStopping.load(ordering: .sequentiallyConsistent)
+            isEnding.load(ordering: .sequentiallyConsistent)
                 ? refuse(.shuttingDown, exchange.refused()) : nil
         }
         guard let response else {

@@ -53,6 +53,7 @@ import Testing
         )
         // An extension that fits into no buffer of libmicrohttpd's. The rest may come too late.
         try? client.send([UInt8](repeating: UInt8(ascii: "x"), count: 100 << 10))
+        #expect(try client.readAnswer()?.status == 400)
         #expect(client.readsToEnd())
         #expect(server.requests.seen.isEmpty)
         #expect(try server.connect().ask()?.status == 200)
