@@ -12,15 +12,21 @@ enum SysfsFuzz {
     /// What no listing may show: it lies beside the tree.
     private static let secret = "outside-of-the-tree"
 
+    /// Names of hardware are read from a file of the system's, which takes its time.
+    private static let hardware = HardwareIndex(places: [])
+
     static func run(_ input: [UInt8]) {
         guard let tree = try? ScratchTree() else { return }
         tree.leaveOutside(secret)
         for line in input.split(separator: UInt8(ascii: "\n")).prefix(entryLimit) {
             tree.add(line)
         }
-        guard let inventory = try? SysfsInventory(root: tree.root, deviceDirectory: "/dev") else {
-            return
-        }
+        let inventory = try? SysfsInventory(
+            root: tree.root,
+            deviceDirectory: "/dev",
+            hardware: hardware
+        )
+        guard let inventory else { return }
         let devices = inventory.devices()
         promised(
             devices.map(\.record.id) == devices.map(\.record.id).sorted(),
