@@ -35,9 +35,9 @@ import Testing
         let inner = text.replacing(#""id":"sim-0""#, with: #""id":"sim-0","speed":1"#)
         #expect(problem(Job.self, inner)?.kind == .unknownField)
         #expect(problem(Job.self, inner)?.pointer == "/devices/0/speed")
-        let work = text.replacing(#""image_id""#, with: #""later":1,"image_id""#)
-        #expect(problem(Job.self, work)?.pointer == "/work/save_all/later")
-        for ignored in [outer, inner, work] {
+        let nested = text.replacing(#""image_id""#, with: #""later":1,"image_id""#)
+        #expect(problem(Job.self, nested)?.pointer == "/action/save_all/later")
+        for ignored in [outer, inner, nested] {
             #expect(try decoded(Job.self, ignored, .ignore) == .sample)
         }
     }
@@ -69,12 +69,12 @@ import Testing
 
     @Test("an enumeration with values takes exactly one case, one that it has")
     func cases() {
-        let empty = problem(Job.Work.self, "{}")
+        let empty = problem(Job.Action.self, "{}")
         #expect(empty?.kind == .wrongType)
-        let two = problem(Job.Work.self, #"{"reset":{},"pair":{"_0":"a","_1":1}}"#)
+        let two = problem(Job.Action.self, #"{"reset":{},"pair":{"_0":"a","_1":1}}"#)
         #expect(two?.kind == .wrongType)
-        #expect(problem(Job.Work.self, #"{"other":{}}"#)?.kind == .unknownField)
-        #expect(problem(Job.Work.self, #"{"reset":{"x":1}}"#)?.pointer == "/reset/x")
+        #expect(problem(Job.Action.self, #"{"other":{}}"#)?.kind == .unknownField)
+        #expect(problem(Job.Action.self, #"{"reset":{"x":1}}"#)?.pointer == "/reset/x")
     }
 
     @Test("what a type of ours throws is a problem at the value it was reading")

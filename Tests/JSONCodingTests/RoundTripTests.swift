@@ -12,12 +12,12 @@ import Testing
     func nesting() throws {
         #expect(try encoded(Job.sample) == Job.sampleText)
         #expect(try decoded(Job.self, Job.sampleText) == .sample)
-        for work in [Job.Work.reset, .saveAll(imageID: "x", after: -3), .pair("a", 1)] {
-            let text = try encoded(work)
-            #expect(try decoded(Job.Work.self, text) == work, "\(text)")
+        for action in [Job.Action.reset, .saveAll(imageID: "x", after: -3), .pair("a", 1)] {
+            let text = try encoded(action)
+            #expect(try decoded(Job.Action.self, text) == action, "\(text)")
         }
-        #expect(try encoded(Job.Work.pair("a", 1)) == #"{"pair":{"_0":"a","_1":1}}"#)
-        #expect(try encoded(Job.Work.reset) == #"{"reset":{}}"#)
+        #expect(try encoded(Job.Action.pair("a", 1)) == #"{"pair":{"_0":"a","_1":1}}"#)
+        #expect(try encoded(Job.Action.reset) == #"{"reset":{}}"#)
     }
 
     @Test("every kind of scalar survives at its bounds")

@@ -59,10 +59,10 @@ struct Device: Codable, Equatable {
 struct Job: Codable, Equatable {
     var jobID: String
     var devices: [Device]
-    var work: Work
+    var action: Action
     var phase: Phase
 
-    enum Work: Codable, Equatable {
+    enum Action: Codable, Equatable {
         case saveAll(imageID: String, after: Int?)
         case reset
         case pair(String, Int)
@@ -76,11 +76,11 @@ struct Job: Codable, Equatable {
     static let sample = Job(
         jobID: "j1",
         devices: [.sample],
-        work: .saveAll(imageID: "i1", after: nil),
+        action: .saveAll(imageID: "i1", after: nil),
         phase: .preCopy
     )
     static let sampleText = """
         {"job_id":"j1","devices":[\(Device.sampleText)],\
-        "work":{"save_all":{"image_id":"i1"}},"phase":"pre_copy"}
+        "action":{"save_all":{"image_id":"i1"}},"phase":"pre_copy"}
         """
 }
