@@ -47,8 +47,8 @@ FLOOR_S = 0.25
 def bad_chunk(daemon, name, sent):
     """Refused; never a request of its own, never an accepted one."""
     # Chunks are libmicrohttpd's to read. One whose extension does not fit is a 500 to it.
-    library = (400, 413, 431, 500) if "extension" in name else (400, 413, 431)
-    case = Case(name, sent, (400, 413, 431), library=library)
+    html = (400, 413, 431, 500) if "extension" in name else (400, 413, 431)
+    case = Case(name, sent, (400, 413, 431), html=html)
     with Wire(daemon.port) as wire:
         wire.send(sent)
         try:

@@ -22,7 +22,7 @@ class Case:
     silence: bool = False
     # Statuses that libmicrohttpd may answer by itself, in HTML, before it calls anybody
     # (docs/decisions/0023): then the status must be right and the connection end, and no more.
-    library: tuple = ()
+    html: tuple = ()
 
 
 def get(*lines):
@@ -41,15 +41,15 @@ FRAMING = [
          post(b"Content-Length: 5", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n" + HIDDEN)),
     Case("two equal Content-Lengths", post(b"Content-Length: 2", b"Content-Length: 2", body=b"{}" + HIDDEN)),
     Case("two different Content-Lengths", post(b"Content-Length: 2", b"Content-Length: 0", body=b"{}" + HIDDEN)),
-    Case("a list as Content-Length", post(b"Content-Length: 2, 2", body=b"{}" + HIDDEN), library=(400,)),
-    Case("a Content-Length with a sign", post(b"Content-Length: +2", body=b"{}" + HIDDEN), library=(400,)),
-    Case("a negative Content-Length", post(b"Content-Length: -2", body=b"{}" + HIDDEN), library=(400,)),
-    Case("a hexadecimal Content-Length", post(b"Content-Length: 0x2", body=b"{}" + HIDDEN), library=(400,)),
-    Case("an empty Content-Length", post(b"Content-Length:", body=HIDDEN), library=(400,)),
+    Case("a list as Content-Length", post(b"Content-Length: 2, 2", body=b"{}" + HIDDEN), html=(400,)),
+    Case("a Content-Length with a sign", post(b"Content-Length: +2", body=b"{}" + HIDDEN), html=(400,)),
+    Case("a negative Content-Length", post(b"Content-Length: -2", body=b"{}" + HIDDEN), html=(400,)),
+    Case("a hexadecimal Content-Length", post(b"Content-Length: 0x2", body=b"{}" + HIDDEN), html=(400,)),
+    Case("an empty Content-Length", post(b"Content-Length:", body=HIDDEN), html=(400,)),
     Case("a Content-Length of 2^64 + 2", post(b"Content-Length: 18446744073709551618", body=b"{}" + HIDDEN),
-         (400, 413), library=(413,)),
+         (400, 413), html=(413,)),
     Case("a Content-Length of 40 digits", post(b"Content-Length: " + b"9" * 40, body=b"{}"), (400, 413),
-         library=(413,)),
+         html=(413,)),
     Case("a Content-Length of 2^63", post(b"Content-Length: 9223372036854775808", body=b"{}"),
          (400, 413)),
     Case("the coding gzip", post(b"Transfer-Encoding: gzip", body=b"{}" + HIDDEN), (400, 501)),
@@ -86,7 +86,7 @@ NAMES = [
 
 BYTES = [
     Case("NUL in a header's value", get(HOST, b"X: a\0b\r\n")),
-    Case("NUL in a header's name", get(HOST, b"X\0: a\r\n"), library=(400,)),
+    Case("NUL in a header's name", get(HOST, b"X\0: a\r\n"), html=(400,)),
     Case("NUL at the end of a header", get(HOST, b"X: a\0\r\n")),
     Case("bare LF behind a header", get(HOST, b"X: a\n")),
     Case("bare LF behind the request line", b"GET /v1/host HTTP/1.1\n" + HOST + b"\r\n"),
@@ -99,7 +99,7 @@ BYTES = [
     Case("a header folded by a tab", get(HOST, b"X: a\r\n\tfolded\r\n")),
     Case("a folded Content-Length",
          post(b"Content-Length:\r\n 2", body=b"{}" + HIDDEN)),
-    Case("a header without a colon", get(HOST, b"nothing\r\n"), library=(400,)),
+    Case("a header without a colon", get(HOST, b"nothing\r\n"), html=(400,)),
     Case("a header without a name", get(HOST, b": a\r\n")),
     Case("a header's name in brackets", get(HOST, b"X(): a\r\n")),
     Case("a control byte in a header", get(HOST, b"X: a\x01\r\n")),
@@ -117,31 +117,31 @@ BYTES = [
     Case("the target *", b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n"),
     Case("NUL in the method", b"G\0T /v1/host HTTP/1.1\r\n" + HOST + b"\r\n"),
     Case("brackets in the method", b"G(T /v1/host HTTP/1.1\r\n" + HOST + b"\r\n"),
-    Case("a space behind the version", b"GET /v1/host HTTP/1.1 \r\n" + HOST + b"\r\n", library=(400,)),
-    Case("HTTP/2.0", b"GET /v1/host HTTP/2.0\r\n" + HOST + b"\r\n", (400, 505), library=(505,)),
-    Case("HTTP/1.1 in lower case", b"GET /v1/host http/1.1\r\n" + HOST + b"\r\n", library=(400,)),
-    Case("no version", b"GET /v1/host\r\n" + HOST + b"\r\n", library=(400,)),
+    Case("a space behind the version", b"GET /v1/host HTTP/1.1 \r\n" + HOST + b"\r\n", html=(400,)),
+    Case("HTTP/2.0", b"GET /v1/host HTTP/2.0\r\n" + HOST + b"\r\n", (400, 505), html=(505,)),
+    Case("HTTP/1.1 in lower case", b"GET /v1/host http/1.1\r\n" + HOST + b"\r\n", html=(400,)),
+    Case("no version", b"GET /v1/host\r\n" + HOST + b"\r\n", html=(400,)),
     Case("the greeting of TLS", bytes.fromhex("16030100c8010000c40303") + b"\x11" * 190 + b"\r\n\r\n",
          silence=True),
-    Case("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", (400, 505), library=(505,)),
+    Case("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", (400, 505), html=(505,)),
 ]
 
 BIG = ("headers-too-large",)
 LENGTHS = [
     # As much as fits where it is read, and more than is taken.
     Case("a head of 20 KiB", get(HOST, b"X: " + b"y" * (20 << 10) + b"\r\n"), (431,), BIG),
-    Case("a head of 40 KiB", get(HOST, b"X: " + b"y" * (40 << 10) + b"\r\n"), (431,), BIG, library=(431,)),
-    Case("100 KiB in one header", get(HOST, b"X: " + b"y" * LONG + b"\r\n"), (431,), BIG, library=(431,)),
+    Case("a head of 40 KiB", get(HOST, b"X: " + b"y" * (40 << 10) + b"\r\n"), (431,), BIG, html=(431,)),
+    Case("100 KiB in one header", get(HOST, b"X: " + b"y" * LONG + b"\r\n"), (431,), BIG, html=(431,)),
     Case("100 KiB in 1,000 headers", get(HOST, *(b"X-%d: %s\r\n" % (n, b"y" * 92) for n in range(1000))), (431,),
-         BIG, library=(431,)),
-    Case("a header's name of 100 KiB", get(HOST, b"X" * LONG + b": y\r\n"), (431,), BIG, library=(431,)),
+         BIG, html=(431,)),
+    Case("a header's name of 100 KiB", get(HOST, b"X" * LONG + b": y\r\n"), (431,), BIG, html=(431,)),
     Case("a request line of 100 KiB", b"GET /" + b"a" * LONG + b" HTTP/1.1\r\n" + HOST + b"\r\n", (431,), BIG,
-         library=(414, 431)),
+         html=(414, 431)),
     Case("a query of 100 KiB", b"GET /v1/jobs?cursor=" + b"a" * LONG + b" HTTP/1.1\r\n" + HOST + b"\r\n", (431,),
-         BIG, library=(414, 431)),
+         BIG, html=(414, 431)),
     Case("a method of 100 KiB", b"A" * LONG + b" / HTTP/1.1\r\n" + HOST + b"\r\n", (400, 431),
-         library=(414, 431)),
-    Case("a request line of 100 KiB that never ends", b"GET /" + b"a" * LONG, (431,), BIG, library=(414, 431)),
+         html=(414, 431)),
+    Case("a request line of 100 KiB that never ends", b"GET /" + b"a" * LONG, (431,), BIG, html=(414, 431)),
 ]
 
 
@@ -215,7 +215,7 @@ library_answers = []
 
 
 def answer_faults(wire, reply, case):
-    if reply.status in case.library and b"<html>" in reply.body:
+    if reply.status in case.html and b"<html>" in reply.body:
         library_answers.append(case.name)
         # With a wrong Content-Length it sends its head twice, and counts the second to the body.
         if not wire.is_over():
