@@ -10,23 +10,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 say() { printf 'test-api: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }
 
-packages=(python3 python3-venv curl)
-install_missing() {
-  local missing root=()
-  mapfile -t missing < <(comm -23 <(printf '%s\n' "${packages[@]}" | sort) \
-    <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
-      sed -n 's/^installed //p' | sort -u))
-  ((${#missing[@]})) || return 0
-  [[ ${NO_INSTALL:-0} != 1 ]] || die "missing packages (NO_INSTALL=1): ${missing[*]}"
-  say "installing packages: ${missing[*]}"
-  if [[ $(id -u) != 0 ]]; then root=(sudo); fi
-  local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600)
-  "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >&2 ||
-    { "${apt[@]}" update >&2 && "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >&2; }
-}
 # Where a Python of another origin brings venv along, the packages are not looked at.
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null || ! command -v curl >/dev/null; then
-  if command -v dpkg-query >/dev/null; then install_missing; fi
+  "$here/../../deploy/setup" python3 python3-venv curl
 fi
 for program in python3 curl; do command -v "$program" >/dev/null || die "there is no $program"; done
 

@@ -11,21 +11,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 say() { printf 'faults: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }
 
-packages=(gcc libc6-dev python3 mount util-linux)
-install_missing() {
-  local missing root=()
-  mapfile -t missing < <(comm -23 <(printf '%s\n' "${packages[@]}" | sort) \
-    <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
-      sed -n 's/^installed //p' | sort -u))
-  ((${#missing[@]})) || return 0
-  [[ ${NO_INSTALL:-0} != 1 ]] || die "missing packages (NO_INSTALL=1): ${missing[*]}"
-  say "installing packages: ${missing[*]}"
-  if [[ $(id -u) != 0 ]]; then root=(sudo); fi
-  local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600)
-  "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >&2 ||
-    { "${apt[@]}" update >&2 && "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >&2; }
-}
-if command -v dpkg-query >/dev/null; then install_missing; fi
+"$here/../../deploy/setup" gcc libc6-dev python3 mount util-linux
 for program in gcc python3; do command -v "$program" >/dev/null || die "there is no $program"; done
 
 bin=$(realpath "${BIN_DIR:-$(cd "$here/../.." && swift build --show-bin-path)}")
