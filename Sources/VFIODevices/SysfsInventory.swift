@@ -1,6 +1,4 @@
-internal import Dispatch
 internal import MigrationCore
-internal import Synchronization
 internal import SystemIO
 
 /// The VFIO devices of a sysfs tree: the running kernel's, or a captured one.
@@ -12,11 +10,6 @@ struct SysfsInventory: Sendable {
     private static let cdevClass = "sys/class/vfio-dev"
     private static let groupClass = "sys/class/vfio"
     private static let groups = "sys/kernel/iommu_groups"
-    /// All of the reading is the kernel's work, which two threads do in little more than half the
-    /// time.
-    private static let threadCount = 2
-    /// Fewer places than these are read by the one who asks.
-    private static let worthSharing = 64
 
     let tree: ConfinedTree
     /// Where the kernel's device nodes are: `/dev`.
@@ -37,43 +30,25 @@ struct SysfsInventory: Sendable {
 
     /// Every device, those that VFIO could have too, sorted by id.
     func devices() -> [SysfsDevice] {
-        let nodes = Set(tree.namesIfAny(in: Self.groupClass))
+        let reader = reader(Set(tree.namesIfAny(in: Self.groupClass)).contains)
         var found: [DeviceID: SysfsDevice] = [:]
         var known: Set<String> = []
-        let devices = read(places(), nodes) { $0.device(at: $1.directory, cdev: $1.cdev) }
-        for device in devices where found[device.record.id] == nil {
+        for place in places() {
+            guard let device = reader.device(at: place.directory, cdev: place.cdev),
+                found[device.record.id] == nil
+            else { continue }
             found[device.record.id] = device
             known.insert(device.directory)
             // A subchannel is one device with the mdev on it.
             known.insert(SysfsPath.parent(device.directory))
         }
-        let candidates = read(candidatePlaces(known), nodes) { $0.candidate(at: $1) }
-        for device in candidates
-        where found[device.record.id] == nil && device.record.candidate?.kind != .host {
+        for path in candidatePlaces(known) {
+            guard let device = reader.candidate(at: path), found[device.record.id] == nil,
+                device.record.candidate?.kind != .host
+            else { continue }
             found[device.record.id] = device
         }
         return found.values.sorted { $0.record.id < $1.record.id }
-    }
-
-    /// Reads what is at many places, in their order, side by side when it is worth it.
-    ///
-    /// What several devices have in common is read once by each thread.
-    private func read<Place: Sendable>(
-        _ places: [Place],
-        _ nodes: Set<String>,
-        _ device: @Sendable (SysfsDeviceReader, Place) -> SysfsDevice?
-    ) -> [SysfsDevice] {
-        let partCount = places.count < Self.worthSharing ? 1 : Self.threadCount
-        // Guards what the threads have read, by part. A leaf.
-        let parts = Mutex<[Int: [SysfsDevice]]>([:])
-        DispatchQueue.concurrentPerform(iterations: partCount) { part in
-            let reader = reader(nodes.contains)
-            let range = places.count * part / partCount..<places.count * (part + 1) / partCount
-            let found = places[range].compactMap { device(reader, $0) }
-            parts.withLock { $0[part] = found }
-        }
-        let found = parts.withLock { $0 }
-        return (0..<partCount).flatMap { found[$0] ?? [] }
     }
 
     /// One device, found by its own links where its id names them.
