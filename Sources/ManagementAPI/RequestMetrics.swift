@@ -54,7 +54,7 @@ final class RequestMetrics: Sendable {
             MetricFamily(
                 "ferry_http_request_duration_seconds",
                 .histogram,
-                "Time from a whole request to its answer, without the wait of a long poll.",
+                "Time from a whole request to its answer; an upload's from its head, a long poll's from its wait.",
                 times
             ),
         ]
