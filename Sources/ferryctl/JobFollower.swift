@@ -46,9 +46,7 @@ struct JobFollower {
         var retries = 0
         while !job.isFinished {
             line.show(JobReport.now(job))
-            let left = deadline.map {
-                max(0, ContinuousClock.now.duration(to: $0).components.seconds)
-            }
+            let left = deadline.map { seconds(until: $0) }
             do throws(ClientProblem) {
                 job = try client.job(
                     job.id,
@@ -67,6 +65,12 @@ struct JobFollower {
             if let deadline, ContinuousClock.now >= deadline { break }
         }
         return job
+    }
+
+    /// Rounded up: a wait of none would be answered at once, and asked for again.
+    private func seconds(until deadline: ContinuousClock.Instant) -> Int64 {
+        let rest = ContinuousClock.now.duration(to: deadline).components
+        return max(0, rest.seconds + (rest.attoseconds > 0 ? 1 : 0))
     }
 }
 
