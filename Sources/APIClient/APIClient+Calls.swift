@@ -13,7 +13,8 @@ extension APIClient {
                 patience: .whole(seconds: answerSeconds)
             )
         )
-        // It says so with 503, and in the same document.
+        // It says so with 503, and in the same document; a server that cannot even say it refuses.
+        guard !response.isProblem else { throw Self.problem(in: response) }
         return try Self.document(in: response)
     }
 

@@ -155,8 +155,8 @@ package final class APIClient {
         }
     }
 
-    private static func problem(in response: CurlTransport.Response) -> ClientProblem {
-        guard response.head.contentType?.hasPrefix("application/problem+json") == true,
+    static func problem(in response: CurlTransport.Response) -> ClientProblem {
+        guard response.isProblem,
             let problem = try? JSONReader.decode(
                 ProblemDTO.self,
                 from: response.body,
@@ -187,4 +187,9 @@ func percentEncoded(_ text: String) -> String {
         }
     }
     return encoded
+}
+
+extension CurlTransport.Response {
+    /// Whether it is a refusal in the API's own words.
+    var isProblem: Bool { head.contentType?.hasPrefix("application/problem+json") == true }
 }
