@@ -39,7 +39,10 @@ struct DriverAliases: Sendable {
         let modules = root == "/" ? "/lib/modules" : "\(root)/lib/modules"
         let releases = (try? BoundedFile.names(in: modules)) ?? []
         let running = Self.runningRelease()
-        let release = releases.contains(running) && root == "/" ? running : releases.first
+        let isRunning = root == "/" && releases.contains(running)
+        // Of several there is no telling, and another kernel's drivers are not this one's.
+        let release =
+            isRunning ? running : releases.count == 1 && root != "/" ? releases.first : nil
         let path = release.map { "\(modules)/\($0)/modules.alias" }
         self.init(path.flatMap { try? BoundedFile.bytes(at: $0, limit: Self.byteLimit) } ?? [])
     }

@@ -101,15 +101,14 @@ struct HostChanges: Sendable {
     }
 
     private func binding(_ device: SysfsDevice) throws(Problem) -> DriverBinding {
-        if device.record.mediated == nil,
-            let binding = DriverBinding(device, tree, writer)
-        {
-            return binding
+        let id = device.record.id
+        guard device.record.mediated == nil else {
+            throw ChangeReasons.barred(id, ["A mediated device has the driver of its parent."])
         }
-        var reasons = ChangeReasons()
-        reasons.bar("A mediated device has the driver of its parent.")
-        try reasons.check(device.record.id, isForced: false)
-        throw Problem(.deviceGone, "\(device.record.id) is gone.")
+        guard let binding = DriverBinding(device, tree, writer) else {
+            throw Problem(.deviceGone, "\(id) is gone.", Problem.Facts(device: id))
+        }
+        return binding
     }
 
     private static func check(_ driver: String) throws(Problem) {

@@ -63,9 +63,7 @@ extension HostChanges {
 
     func remove(_ device: SysfsDevice) throws(Problem) {
         guard device.record.mediated != nil else {
-            var reasons = ChangeReasons()
-            reasons.bar("It is no mediated device.")
-            return try reasons.check(device.record.id, isForced: false)
+            throw ChangeReasons.barred(device.record.id, ["It is no mediated device."])
         }
         try checkHolders(of: device)
         do throws(SysfsRefusal) {

@@ -11,9 +11,10 @@ extension HostChanges {
     ) throws(Problem) {
         let id = device.record.id
         guard case .physical(let limit, let functions)? = device.record.pci?.role else {
-            var reasons = ChangeReasons()
-            reasons.bar("It is no physical function that can have virtual ones.")
-            return try reasons.check(id, isForced: false)
+            throw ChangeReasons.barred(
+                id,
+                ["It is no physical function that can have virtual ones."]
+            )
         }
         guard (0...limit).contains(count) else {
             var facts = Problem.Facts(device: id)
