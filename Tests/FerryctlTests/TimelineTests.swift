@@ -181,29 +181,4 @@ struct TimelineTests {
             }
         }
     }
-
-    @Test(
-        "times are read to the microsecond",
-        arguments: [
-            ("1970-01-01T00:00:00Z", 0), ("1970-01-01T00:00:00.000001Z", 1),
-            ("2000-02-29T00:00:00.5Z", 951_782_400_500_000),
-            ("2026-12-01T03:17:06.675Z", 1_796_095_026_675_000),
-            ("1969-12-31T23:59:59.999Z", -1000),
-        ] as [(String, Int64)]
-    )
-    func times(_ text: String, _ microseconds: Int64) {
-        #expect(RFC3339.microseconds(text) == microseconds)
-    }
-
-    @Test(
-        "what is no time in UTC is none",
-        arguments: [
-            "", "Z", "2026-12-01T03:17:06", "2026-12-01T03:17:06+01:00", "2026-13-01T03:17:06Z",
-            "2026-12-01 03:17:06.675Z", "2026-12-01T03:17:06.Z", "2026-12-01T03:17:06.1234567Z",
-            "2026-12-01T03:17:0éZ", "-026-12-01T03:17:06Z",
-        ]
-    )
-    func noTimes(_ text: String) {
-        #expect(RFC3339.microseconds(text) == nil)
-    }
 }

@@ -51,11 +51,7 @@ enum DeviceReport {
         facts.add("content", device.content)
         facts.add("locked by", device.lockedBy)
         for holder in device.holders ?? [] {
-            let store = holder.descriptorStore == true ? ", keeps it for a unit" : ""
-            facts.add(
-                "held by",
-                "pid \(holder.pid) (\(holder.command)), uid \(holder.uid)\(store)"
-            )
+            facts.add("held by", holder.words)
         }
         if let simulated = device.simulated { add(simulated, to: &facts) }
         return facts.text()

@@ -1,4 +1,5 @@
 internal import APISchema
+internal import MigrationCore
 
 /// When things happened in a job, as far as its phases and its journal tell.
 ///
@@ -31,7 +32,7 @@ struct JobTimeline {
     /// Nil when the job has not begun.
     init?(_ job: JobDTO, _ journal: [JournalLineDTO]) {
         let times = Self.phaseSpans(job.phaseTimes)
-        let lines = journal.compactMap { line in RFC3339.microseconds(line.at).map { ($0, line) } }
+        let lines = journal.compactMap { line in Self.microseconds(line.at).map { ($0, line) } }
         guard let first = times.first?.span.start else { return nil }
         let last = max(first + 1, times.last?.span.end ?? first, lines.last?.0 ?? first)
         start = first
@@ -52,11 +53,16 @@ struct JobTimeline {
         }
     }
 
+    /// A time of the API, which tells milliseconds; nil when it is none.
+    private static func microseconds(_ text: String) -> Int64? {
+        Timestamp(rfc3339: text).map { $0.millisecondsSinceEpoch * 1000 }
+    }
+
     /// Each phase from its start to its end; one that goes on ends where it starts.
     private static func phaseSpans(_ times: [PhaseTimeDTO]) -> [(name: String, span: Span)] {
         var spans: [(name: String, span: Span)] = []
         for time in times {
-            guard var start = RFC3339.microseconds(time.startedAt) else { continue }
+            guard var start = microseconds(time.startedAt) else { continue }
             if let before = spans.last?.span.end, abs(before - start) <= clockGrain {
                 start = before
             }

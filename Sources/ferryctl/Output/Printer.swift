@@ -77,15 +77,25 @@ struct Printer {
         facts.add("errno", problem.errno)
         facts.add("blocking job", problem.blockingJob)
         for holder in problem.holders ?? [] {
-            facts.add("held by", "pid \(holder.pid) (\(holder.command)), uid \(holder.uid)")
+            facts.add("held by", holder.words)
         }
         facts.add("field", problem.pointer.map(FlagNames.field))
         facts.add("column", problem.column.map(String.init))
         facts.add("content", problem.content)
         facts.add("received", problem.receivedBytes.map(bytes))
+        facts.add("size", problem.sizeBytes.map(bytes))
         for reason in problem.reasons ?? [] { facts.add("reason", FlagNames.spoken(reason)) }
         facts.add("retry after", problem.retryAfterS.map { "\($0) s" })
+        facts.add("request", problem.requestId)
         return facts
+    }
+}
+
+extension HolderDTO {
+    /// `pid 4711 (qemu-system-x86), uid 64055`.
+    var words: String {
+        let store = descriptorStore == true ? ", keeps it for a unit" : ""
+        return "pid \(pid) (\(command)), uid \(uid)\(store)"
     }
 }
 
