@@ -66,11 +66,11 @@ struct UploadPace {
     /// When the time began to run; nil while the client waits for us.
     private var since: MonotonicTime?
 
-    init(_ options: HTTPServer.Options) {
+    init(_ options: HTTPServer.Options, at now: MonotonicTime = .now) {
         longest = options.bodyTimeout
         rateFloor = max(1, options.uploadRateFloor)
         left = longest
-        since = .now
+        since = now
     }
 
     /// The time left after so many bytes.

@@ -1,9 +1,10 @@
 import Dispatch
 import Glibc
-import HTTPServer
 import ManagementAPI
 import Synchronization
 import Testing
+
+@testable import HTTPServer
 
 @Suite("Bodies that go bit by bit reach their sink") struct UploadTests {
     private func server(
@@ -232,26 +233,21 @@ import Testing
         }
     }
 
-    @Test("every byte earns a slow client some time")
-    func earning() throws {
-        let sink = TestSink()
-        let server = try server(sink) {
-            $0.bodyTimeout = .milliseconds(400)
-            $0.uploadRateFloor = 1
+    @Test("every byte earns a slow client some time, and never more than it had at first")
+    func earning() {
+        var options = HTTPServer.Options()
+        options.bodyTimeout = .seconds(4)
+        options.uploadRateFloor = 1
+        let start = MonotonicTime.now
+        var pace = UploadPace(options, at: start)
+        for second in 1...10 {
+            #expect(pace.didTake(1, at: start + .seconds(second)) == .seconds(4))
         }
-        let client = try server.connect()
-        try client.send(Self.head("Content-Length: 4"))
-        let idle = try server.connect()
-        try idle.send(Self.head("Content-Length: 4"))
-        // Each byte is followed by a pause that the server measures itself: three of them are longer
-        // than what a body that earns nothing may take.
-        for _ in 0..<3 {
-            try client.send("x")
-            var never = [pollfd]()
-            unsafe poll(&never, 0, 200)
-        }
-        try client.send("x")
-        #expect(try client.readAnswer()?.body == "took 4")
+        #expect(pace.didTake(1, at: start + .seconds(13)) == .seconds(2))
+        // What the client waits for us is not its time.
+        pace.willWait(at: start + .seconds(14))
+        #expect(pace.didTake(0, at: start + .seconds(99)) == .seconds(1))
+        #expect(pace.didTake(0, at: start + .seconds(200)) == .zero)
     }
 
     @Test("a stop abandons the bodies that are not through, waiting ones too")
