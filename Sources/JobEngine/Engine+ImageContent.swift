@@ -53,13 +53,13 @@ extension Engine {
         }
         let part = UploadTable.Part(offset: offset, wholeByteCount: wholeByteCount)
         if let taken = nameTaken(id, facts) { throw taken }
-        try uploads.begin(id, part, at: clock.timestamp())
+        let before = try uploads.begin(id, part, at: clock.timestamp())
         // Again: an upload that has just ended is in the catalogue before it leaves the table.
         if let taken = nameTaken(id, facts) {
             uploads.end(id)
             throw taken
         }
-        return ImageUpload(id, part, in: self)
+        return ImageUpload(id, part, behind: before, in: self)
     }
 
     /// Throws `image-exists`, or `image-busy` while it comes in, when a save's image could not have
@@ -113,7 +113,8 @@ extension Engine {
 
     /// Removes what an upload left, which was taken off the table for that.
     ///
-    /// Blocking. Throws `storage-failed`, and then it can be taken again.
+    /// Blocking. Throws `storage-failed`, and then what is left goes with the next upload of the
+    /// image, or the next start.
     func discardUpload(of id: ImageID) throws(Problem) {
         do throws(Problem) {
             try imageFiles.discardUpload(of: id)

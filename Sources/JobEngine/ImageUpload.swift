@@ -20,14 +20,22 @@ package final class ImageUpload: Sendable {
     package let id: ImageID
     private let engine: Engine
     private let part: UploadTable.Part
+    /// What there was of the image when it was let in.
+    private let before: ImageDirectory.Upload?
     /// Guards how far it is.
     ///
     /// A leaf.
     private let stage = Mutex(Stage.accepted)
 
-    init(_ id: ImageID, _ part: UploadTable.Part, in engine: Engine) {
+    init(
+        _ id: ImageID,
+        _ part: UploadTable.Part,
+        behind before: ImageDirectory.Upload?,
+        in engine: Engine
+    ) {
         self.id = id
         self.part = part
+        self.before = before
         self.engine = engine
     }
 
@@ -92,12 +100,31 @@ package final class ImageUpload: Sendable {
         switch leave() {
         case .ended: return
         case .accepted:
-            // Nothing was opened, so what was there still is.
-            engine.uploads.breakOff(id, try? engine.imageFiles.upload(of: id))
-        case .receiving(let receiver):
-            let left = try? receiver.arrived()
-            if left == nil { try? receiver.discard() }
+            // Nothing was opened, so what was there mostly still is.
+            let left = kept(before) { () throws(Problem) in try engine.imageFiles.upload(of: id) }
             engine.uploads.breakOff(id, left)
+        case .receiving(let receiver):
+            let left = kept(nil) { () throws(Problem) in
+                let left = try receiver.arrived()
+                if left == nil { try? receiver.discard() }
+                return left
+            }
+            engine.uploads.breakOff(id, left)
+        }
+    }
+
+    /// What the disk says there is; `known` when it does not say.
+    private func kept(
+        _ known: ImageDirectory.Upload?,
+        _ look: () throws(Problem) -> ImageDirectory.Upload?
+    ) -> ImageDirectory.Upload? {
+        do throws(Problem) {
+            return try look()
+        } catch {
+            // A disk that fails says nothing of what came: it stays, for a start that can read.
+            guard error.code == .imageCorrupt else { return known }
+            try? engine.imageFiles.discardUpload(of: id)
+            return nil
         }
     }
 

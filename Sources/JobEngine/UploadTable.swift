@@ -38,13 +38,18 @@ final class UploadTable: Sendable {
         }
     }
 
-    /// Takes an image for an upload; those whose time is over hold no place.
+    /// Takes an image for an upload, and returns what there was of it; those whose time is over hold
+    /// no place.
     ///
     /// Bytes from the first on replace what there is. Throws `image-busy` while another upload of it
     /// is under way, `upload-offset` when the part does not begin where what is there ends, and
     /// `overloaded`.
-    func begin(_ id: ImageID, _ part: Part, at now: Timestamp) throws(Problem) {
-        let answer: Result<Void, Problem> = stages.withLock { stages in
+    func begin(
+        _ id: ImageID,
+        _ part: Part,
+        at now: Timestamp
+    ) throws(Problem) -> ImageDirectory.Upload? {
+        let answer: Result<ImageDirectory.Upload?, Problem> = stages.withLock { stages in
             do throws(Problem) {
                 try check(id, part, stages[id])
                 let others = stages.filter { $0.key != id && holdsPlace($0.value, at: now) }
@@ -52,10 +57,12 @@ final class UploadTable: Sendable {
             } catch {
                 return .failure(error)
             }
+            var before: ImageDirectory.Upload?
+            if case .brokenOff(let upload)? = stages[id] { before = upload }
             stages[id] = .underWay
-            return .success(())
+            return .success(before)
         }
-        try answer.get()
+        return try answer.get()
     }
 
     /// Takes an upload whose time is over for the caller to remove, so that none of its image begins

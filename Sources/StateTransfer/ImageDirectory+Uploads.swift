@@ -56,7 +56,7 @@ extension ImageDirectory {
         return upload.byteCount > 0 ? upload : nil
     }
 
-    /// Every image that comes in; what cannot be gone on with is removed.
+    /// Every image that comes in; what can never be gone on with is removed.
     ///
     /// For start-up.
     package func uploads() throws(Problem) -> [Upload] {
@@ -68,12 +68,17 @@ extension ImageDirectory {
         }
         var uploads: [Upload] = []
         for id in names.compactMap(ImageNames.uploaded) {
-            if let upload = try? upload(of: id) {
-                uploads.append(upload)
-            } else {
-                // What cannot be removed either is told to whoever begins this upload.
-                try? discardUpload(of: id)
+            do throws(Problem) {
+                if let upload = try upload(of: id) {
+                    uploads.append(upload)
+                    continue
+                }
+            } catch {
+                // A disk that fails says nothing of what came: it stays, for a start that can read.
+                guard error.code == .imageCorrupt else { continue }
             }
+            // What cannot be removed either is told to whoever begins this upload.
+            try? discardUpload(of: id)
         }
         return uploads
     }

@@ -168,9 +168,9 @@ struct ImageUploadTests {
                 #expect(table.takeOver(at: now) == id)
                 #expect(table.takeOver(at: now) == nil)
             }
-            #expect(try problem { try table.begin(id, part, at: now) }.code == .imageBusy)
+            #expect(try problem { _ = try table.begin(id, part, at: now) }.code == .imageBusy)
             table.end(id)
-            try table.begin(id, part, at: now)
+            _ = try table.begin(id, part, at: now)
             table.end(id)
         }
     }
