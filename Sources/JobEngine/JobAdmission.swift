@@ -59,6 +59,8 @@ struct JobAdmission {
     func admit(_ spec: JobSpec) throws(Problem) -> Admitted {
         var findings = Findings()
         let admitted = survey(spec, &findings)
+        // A device may have gone since the shape was checked.
+        if admitted == nil { checkShape(of: spec.work, &findings) }
         try findings.check()
         guard let admitted else {
             throw Problem(.internalError, "A job was refused for no reason.")
