@@ -40,7 +40,9 @@ extension Engine {
         _ request: MediatedRequest,
         _ told: @escaping Told<DeviceView>
     ) throws(Problem) {
-        guard let id = DeviceID("mdev-\(request.uuid)") else { return }
+        guard let id = request.device else {
+            throw Problem(.internalError, "A mediated device has no name: \(request.uuid).")
+        }
         try onOwnThread("it is being made", id, told) { [self] () throws(Problem) in
             let made = try locks.holding(id, "it is being made") {
                 () throws(Problem) -> DeviceID? in

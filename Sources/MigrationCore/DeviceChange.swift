@@ -21,16 +21,6 @@ package enum DeviceChange: Hashable, Sendable {
         case .removal: "it is being removed"
         }
     }
-
-    /// Whether dangers to the host are accepted.
-    package var isForced: Bool {
-        switch self {
-        case .bind(_, let isForced), .unbind(_, let isForced),
-            .virtualFunctions(_, _, let isForced):
-            isForced
-        case .removal: false
-        }
-    }
 }
 
 /// A type of mediated devices that a parent can make.
@@ -59,6 +49,9 @@ package struct MediatedRequest: Hashable, Sendable {
     package let type: String
     /// In lower case, with its hyphens.
     package let uuid: String
+
+    /// The name the device will have, unless its type makes it another kind of device.
+    package var device: DeviceID? { DeviceID("mdev-\(uuid)") }
 
     /// Nil when the text is no UUID.
     package init?(parent: String, type: String, uuid: String) {

@@ -103,7 +103,7 @@ extension DeviceBackend {
     package func change(_ id: DeviceID, _ change: DeviceChange) throws(Problem) {
         var facts = Problem.Facts(device: id)
         facts.reasons = ["It is no device of the host's: it has no driver."]
-        throw Problem(.changeRefused, "\(id) cannot be changed: it is simulated.", facts)
+        throw Problem(.changeRefused, "\(id) cannot be changed.", facts)
     }
 
     /// A backend that makes no devices.

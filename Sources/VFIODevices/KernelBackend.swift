@@ -173,7 +173,7 @@ package final class KernelBackend: DeviceBackend {
     package func mediatedTypes() -> [MediatedType] { changes.types() }
 
     package func create(_ request: MediatedRequest) throws(Problem) -> DeviceID? {
-        try checkWritable(DeviceID("mdev-\(request.uuid)"))
+        try checkWritable(request.device)
         return try changes.create(request)
     }
 

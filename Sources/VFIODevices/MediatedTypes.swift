@@ -38,7 +38,7 @@ extension HostChanges {
                 facts
             )
         }
-        let device = DeviceID("mdev-\(request.uuid)")
+        let device = request.device
         do throws(SysfsRefusal) {
             try writer.set("\(types)/\(request.type)/create", to: request.uuid)
         } catch {
