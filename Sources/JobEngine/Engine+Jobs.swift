@@ -8,12 +8,8 @@ extension Engine {
     /// Checks, locks the devices, stores and starts a job.
     ///
     /// Blocking.
-    package func submit(
-        _ spec: JobSpec,
-        requestedBy: String,
-        trace: TraceParent? = nil
-    ) throws(Problem) -> JobView {
-        try submit(spec, requestedBy, trace) { _ in StoreChange() }
+    package func submit(_ spec: JobSpec, requestedBy: String) throws(Problem) -> JobView {
+        try submit(spec, requestedBy, nil) { _ in StoreChange() }
     }
 
     /// The same, answered once: a later request with the same key gets the same answer.
@@ -50,10 +46,7 @@ extension Engine {
         admission.checkShape(of: spec.work, &findings)
         try findings.check()
         let id = try newJobID(spec)
-        guard workers.reserve() else {
-            metrics.overloads.of("jobs").add()
-            throw Self.noPlace
-        }
+        try reservePlace()
         // What was taken for the job is given back when it does not begin.
         var givingBack: [() -> Void] = [{ self.workers.giveBackPlace() }]
         do throws(Problem) {
@@ -214,6 +207,13 @@ extension Engine {
     /// Throws `job-exists` when there is a job of this name.
     func checkUnused(_ id: JobID) throws(Problem) {
         guard jobTable.job(id) == nil, try store.job(id) == nil else { throw Self.exists(id) }
+    }
+
+    /// Takes a place for a job among those that wait; throws `overloaded` when there is none.
+    func reservePlace() throws(Problem) {
+        guard !workers.reserve() else { return }
+        metrics.overloads.of("jobs").add()
+        throw Self.noPlace
     }
 
     /// What a job is refused with for which there is no place to work or wait.

@@ -33,9 +33,7 @@ extension Engine {
         case .target: try checkRunnable(job, facts)
         case .source: try checkTakeBack(job, facts, isTargetFenced)
         }
-        guard workers.reserve() else {
-            throw Problem(.overloaded, "Too many jobs wait for a worker.")
-        }
+        try reservePlace()
         do throws(Problem) {
             return try goOn(job, facts, mayRun)
         } catch {
