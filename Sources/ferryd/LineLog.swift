@@ -1,5 +1,7 @@
 import Glibc
 import Logging
+import MigrationCore
+import SystemIO
 
 /// A log of one line an event on standard error, as journald and terminals read it.
 ///
@@ -25,7 +27,7 @@ struct LineLog: LogHandler {
             event.level,
             "\(event.message)",
             metadata.map { ($0.key, "\($0.value)") }.sorted { $0.0 < $1.0 },
-            time: isForJournal ? nil : Self.time()
+            time: isForJournal ? nil : SystemClock.timestamp().rfc3339
         )
         // One call, so that lines of several threads do not mix.
         let bytes = Array("\(line)\n".utf8)
@@ -68,23 +70,6 @@ struct LineLog: LogHandler {
             }
         }
         return escaped
-    }
-
-    private static func time() -> String {
-        var now = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &now)
-        var parts = unsafe tm()
-        unsafe gmtime_r(&now.tv_sec, &parts)
-        let date = unsafe [Int(parts.tm_year) + 1900, Int(parts.tm_mon) + 1, Int(parts.tm_mday)]
-        let clock = unsafe [Int(parts.tm_hour), Int(parts.tm_min), Int(parts.tm_sec)]
-        let milliseconds = padded(now.tv_nsec / 1_000_000, 3)
-        return date.map { padded($0, 2) }.joined(separator: "-") + "T"
-            + clock.map { padded($0, 2) }.joined(separator: ":") + ".\(milliseconds)Z"
-    }
-
-    private static func padded(_ number: Int, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 
     /// journald says in JOURNAL_STREAM which file its stream is.
