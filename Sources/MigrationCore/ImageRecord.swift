@@ -11,7 +11,7 @@ package struct ImageRecord: Hashable, Sendable, Codable {
     /// Whether the content may run elsewhere, so that a restore makes a copy: its source ran on after
     /// the save, it was restored, or the image was uploaded.
     ///
-    /// What the catalogue may learn later; nothing else of an image ever changes.
+    /// This and ``uploadedAt`` are the catalogue's to learn; nothing else of an image ever changes.
     package var sourceResumed: Bool
     package var kernelRelease: String
     /// The architecture of the host that gave the state, as `uname -m` tells it.

@@ -4,9 +4,8 @@ extension ImageRecord {
     /// What this record says otherwise than another one of the same image, by its name; nil when
     /// they agree.
     ///
-    /// What becomes of the source later and where the image went is the catalogue's to know; the rest
-    /// never changes. No
-    /// value is told, for a manifest may say anything.
+    /// What becomes of the source later and when the image was taken in is the catalogue's to know; the
+    /// rest never changes. No value is told, for a manifest may say anything.
     func difference(from other: ImageRecord) -> String? {
         var same = self
         same.sourceResumed = other.sourceResumed

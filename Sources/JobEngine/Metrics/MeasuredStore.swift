@@ -89,7 +89,7 @@ final class MeasuredStore: JobStore {
     }
 
     func forget(_ retention: Retention, at age: StoreAge) throws(Problem) -> Forgotten {
-        try counting("checkpoint") { () throws(Problem) in try store.forget(retention, at: age) }
+        try counting("forget") { () throws(Problem) in try store.forget(retention, at: age) }
     }
 
     func sessions() throws(Problem) -> [SessionRecord] {
