@@ -130,19 +130,28 @@ struct FaultPlan: Sendable {
     /// More than a test can tell apart, and few enough to look through at every call.
     static let limit = 256
 
-    private var entries: [(fault: Fault, count: UInt64)] = []
+    private struct Entry {
+        let fault: Fault
+        var count: UInt64 = 0
+        var onMeeting: (@Sendable () -> Void)?
 
-    init(_ faults: [Fault]) { entries = faults.map { ($0, 0) } }
+        /// Whether the last event that was counted fails by it.
+        var isMet: Bool { fault.isRepeated ? count >= fault.occurrence : count == fault.occurrence }
+    }
+
+    private var entries: [Entry] = []
+
+    init(_ faults: [Fault]) { entries = faults.map { Entry(fault: $0) } }
 
     /// Adds a fault, which counts from now; false when there are too many.
     ///
     /// Those that are over make room.
-    mutating func add(_ fault: Fault) -> Bool {
+    mutating func add(_ fault: Fault, _ onMeeting: (@Sendable () -> Void)? = nil) -> Bool {
         if entries.count >= Self.limit {
             entries.removeAll { !$0.fault.isRepeated && $0.count >= $0.fault.occurrence }
         }
         guard entries.count < Self.limit else { return false }
-        entries.append((fault, 0))
+        entries.append(Entry(fault: fault, onMeeting: onMeeting))
         return true
     }
 
@@ -151,10 +160,9 @@ struct FaultPlan: Sendable {
         var call = FaultedCall()
         for index in entries.indices where entries[index].fault.operation.matches(event) {
             entries[index].count += 1
-            let (fault, count) = entries[index]
-            if count == fault.occurrence || fault.isRepeated && count > fault.occurrence {
-                call.add(fault.outcome)
-            }
+            guard entries[index].isMet else { continue }
+            call.add(entries[index].fault.outcome)
+            entries[index].onMeeting?()
         }
         return call
     }

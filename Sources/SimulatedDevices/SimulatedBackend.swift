@@ -144,9 +144,15 @@ package final class SimulatedBackend: DeviceBackend {
     /// Makes a device fail later, in addition to what its specification says.
     ///
     /// Its occurrences count from now; false when the device has too many faults already.
+    /// `onMeeting` is called whenever a call is about to fail by it, hang or be late, on the thread
+    /// of that call and under the device's lock: all it may do is to wake somebody.
     @discardableResult
-    package func inject(_ fault: Fault, into id: DeviceID) -> Bool {
-        simulated[id]?.inject(fault) ?? false
+    package func inject(
+        _ fault: Fault,
+        into id: DeviceID,
+        onMeeting: (@Sendable () -> Void)? = nil
+    ) -> Bool {
+        simulated[id]?.inject(fault, onMeeting) ?? false
     }
 
     private func existing(_ id: DeviceID) throws(Problem) -> SimulatedDevice {

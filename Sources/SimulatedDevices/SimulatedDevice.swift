@@ -265,8 +265,10 @@ final class SimulatedDevice: Sendable {
         signals.async { handler(signal) }
     }
 
-    /// Adds a fault; false when there are too many.
-    func inject(_ fault: Fault) -> Bool { inside.withLock { $0.machine.add(fault) } }
+    /// Adds a fault and who is told when it is met; false when there are too many.
+    func inject(_ fault: Fault, _ onMeeting: (@Sendable () -> Void)?) -> Bool {
+        inside.withLock { $0.machine.add(fault, onMeeting) }
+    }
 
     // MARK: Facts
 

@@ -53,8 +53,10 @@ struct SimulatedMachine {
         self.nanoseconds = nanoseconds
     }
 
-    /// Adds a fault; false when there are too many.
-    mutating func add(_ fault: Fault) -> Bool { faults.add(fault) }
+    /// Adds a fault and who is told when it is met; false when there are too many.
+    mutating func add(_ fault: Fault, _ onMeeting: (@Sendable () -> Void)?) -> Bool {
+        faults.add(fault, onMeeting)
+    }
 
     /// Counts something that happens and says how it fails, if it does.
     mutating func meet(_ event: Fault.Operation) -> FaultedCall { faults.meet(event) }

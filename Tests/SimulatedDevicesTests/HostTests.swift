@@ -211,11 +211,12 @@ struct HostTests {
         let fixture = try HostFixture("mlx5:count=2,state=64KiB")
         let client = try fixture.client()
         let sessions = client.initialSessions()
-        try fixture.connection().inject("\(operation):HANG:1@sim-0")
         let (began, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        // A call that came only after the close would leave the fault to the device's next owner.
+        let fault = try Fault.parse("\(operation):HANG:1")
+        #expect(fixture.host.backend.inject(fault, into: try id("sim-0")) { began.signal() })
         let result = Mutex<Errno?>(nil)  // Guards the errno; a leaf.
         DispatchQueue(label: "test").async { [stuck = sessions[0]] in
-            began.signal()
             let errno = try? errno {
                 switch operation {
                 case "get": _ = try stuck.state()
