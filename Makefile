@@ -24,7 +24,7 @@ demo: setup ## Watch a live migration between simulated devices (KEEP=1 leaves f
 	deploy/demo
 
 test: lint ## Every suite but the long ones; at most 10 minutes
-	swift test --disable-xctest
+	Tests/run.sh
 
 test-api: setup ## The API from outside: its contract, fuzzed and hostile (API_ONLY="http …", API_BUDGET=seconds)
 	swift build --product ferryd
