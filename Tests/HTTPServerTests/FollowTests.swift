@@ -49,7 +49,7 @@ private final class DaemonUnderTest {
     }
 }
 
-@Suite("Many clients follow the events of a whole daemon", .timeLimit(.minutes(2)), .serialized)
+@Suite("Many clients follow the events of a whole daemon", .timeLimit(.minutes(10)), .serialized)
 struct FollowTests {
     /// A client that follows events, and what it was told.
     private final class Follower {

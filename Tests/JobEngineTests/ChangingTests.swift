@@ -9,7 +9,7 @@ import Testing
 
 @testable import JobEngine
 
-@Suite("Devices that change hands", .timeLimit(.minutes(2)))
+@Suite("Devices that change hands", .timeLimit(.minutes(10)))
 struct ChangingTests {
     private let change = DeviceChange.unbind(driver: nil, isForced: false)
 
