@@ -164,7 +164,10 @@ let package = Package(
             [.copy("Fixtures")]
         ),
         tests("APIClientTests", ["APIClient", "APISchema", "HTTPServer", "ManagementAPI"]),
-        tests("FerryctlTests", ["ferryctl", "APIClient", "APISchema", argumentParser]),
+        tests(
+            "FerryctlTests",
+            ["ferryctl", "APIClient", "APISchema", "JSONCoding", argumentParser]
+        ),
         tests(
             "FerrydTests",
             [

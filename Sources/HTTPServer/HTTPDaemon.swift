@@ -24,11 +24,25 @@ final class HTTPDaemon: Sendable {
         var newcomers: [Int32] = []
     }
 
-    /// Nil when the system has no memory or descriptors for it.
-    init?(_ service: RequestService, number: Int) {
-        guard let wakeup = try? Wakeup(),
-            let daemon = RunningDaemon(DaemonContext(service, wakeup))
-        else { return nil }
+    /// Throws when the system has no memory or descriptors for it.
+    init(
+        _ service: RequestService,
+        number: Int,
+        at address: ListenAddress
+    ) throws(ListenFailure) {
+        let wakeup: Wakeup
+        do throws(Wakeup.Failure) {
+            wakeup = try Wakeup()
+        } catch {
+            throw ListenFailure(address, "eventfd", errno: error.errno)
+        }
+        // libmicrohttpd does not say why it cannot start: what it leaves in errno is a hint.
+        Glibc.errno = 0
+        guard let daemon = RunningDaemon(DaemonContext(service, wakeup)) else {
+            let number = Glibc.errno
+            guard number != 0 else { throw ListenFailure("\(address): MHD_start_daemon failed") }
+            throw ListenFailure(address, "MHD_start_daemon", errno: number)
+        }
         self.daemon = daemon
         self.service = service
         self.wakeup = wakeup

@@ -53,11 +53,12 @@ package final class HTTPServer: Sendable {
         self.address = socket.boundAddress
         var daemons: [HTTPDaemon] = []
         for number in 0..<max(1, options.threadCount) {
-            guard let daemon = HTTPDaemon(service, number: number) else {
+            do throws(ListenFailure) {
+                daemons.append(try HTTPDaemon(service, number: number, at: address))
+            } catch {
                 for daemon in daemons { daemon.stop() }
-                throw ListenFailure("\(listener): libmicrohttpd cannot start")
+                throw error
             }
-            daemons.append(daemon)
         }
         self.daemons = Mutex(daemons)
         service.door.open(daemons)

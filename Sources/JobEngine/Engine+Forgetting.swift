@@ -40,9 +40,14 @@ extension Engine {
         }
     }
 
-    /// Forgets a few records; true when there are more.
+    /// Forgets a few records; true when there are more, and false when that failed.
     @discardableResult
-    func forget() -> Bool {
+    func forget() -> Bool { (try? forgetSome()) ?? false }
+
+    /// Forgets a few records; true when there are more.
+    ///
+    /// Throws `store-failed`.
+    func forgetSome() throws(Problem) -> Bool {
         let retention = Retention(
             seconds: Int64(configuration.jobRetentionDays) * 86_400,
             jobLimit: configuration.retainedJobLimit,
@@ -50,7 +55,7 @@ extension Engine {
             answerSeconds: configuration.keptAnswerSeconds,
             needed: neededJobs
         )
-        guard let forgotten = try? store.forget(retention, at: storeAge) else { return false }
+        let forgotten = try store.forget(retention, at: storeAge)
         for job in forgotten.jobs { jobTable.forget(job) }
         sessionTable.forget(Set(forgotten.sessions))
         keyedRequests.giveBack(forgotten.answerCount)

@@ -24,11 +24,16 @@ extension Engine {
         answer: (JobView) throws(Problem) -> RequestAnswer
     ) throws(Problem) -> GivenAnswer {
         try once(request) { keeping throws(Problem) in
+            var given: RequestAnswer?
             let accepted = try submit(spec, requestedBy, trace) { view throws(Problem) in
                 var change = StoreChange()
-                if let keeping { change.keptAnswers = [keeping.kept(try answer(view))] }
+                guard let keeping else { return change }
+                let kept = keeping.kept(try answer(view))
+                given = kept.answer
+                change.keptAnswers = [kept]
                 return change
             }
+            if let given { return given }
             return try answer(accepted)
         }
     }

@@ -56,13 +56,17 @@ extension Engine {
     }
 
     /// The answer to a key, if it is not too old.
+    ///
+    /// One that is goes with all that is past keeping: others may forget it at the same time, and
+    /// only the store knows for whom of them it was still there to give its place back.
     private func keptAnswer(to name: KeyedRequest.Name) throws(Problem) -> KeptAnswer? {
-        guard let kept = try store.answer(to: name) else { return nil }
-        guard storeAge.seconds(since: kept.keptAt) >= configuration.keptAnswerSeconds else {
-            return kept
+        var isMoreLeft = true
+        while isMoreLeft, let kept = try store.answer(to: name) {
+            guard storeAge.seconds(since: kept.keptAt) >= configuration.keptAnswerSeconds else {
+                return kept
+            }
+            isMoreLeft = try forgetSome()
         }
-        try store.apply(StoreChange(forgetting: [name]), .process)
-        keyedRequests.giveBack()
         return nil
     }
 
@@ -78,12 +82,5 @@ extension Engine {
                 + "is old enough to be forgotten.",
             facts
         )
-    }
-}
-
-extension StoreChange {
-    init(forgetting answers: [KeyedRequest.Name]) {
-        self.init()
-        forgottenAnswers = answers
     }
 }

@@ -13,10 +13,6 @@ struct Call: Sendable {
     let ifNoneMatch: EntityTagList?
     /// Where a request that may change something stands in its client's trace.
     let trace: TraceParent?
-    /// Where a client that follows events wants to go on, as it came; nil of every other request.
-    let lastEventID: String?
-    /// The header `Idempotency-Key`, as it came.
-    let idempotencyKey: String?
 
     init(_ request: APIRequest, _ target: RoutedTarget) throws(Problem) {
         self.target = target
@@ -26,9 +22,6 @@ struct Call: Sendable {
         self.ifMatch = try request.tags(in: "if-match")
         self.ifNoneMatch =
             target.isConditional ? try request.tags(in: "if-none-match") : nil
-        self.lastEventID =
-            target.endpoint == .followEvents ? request.header("last-event-id") : nil
-        self.idempotencyKey = request.header("idempotency-key")
         self.body = try Self.acceptedBody(of: request, target.body)
     }
 

@@ -51,7 +51,7 @@ extension Call {
     var keyedRequest: KeyedRequest? {
         get throws(Problem) {
             let route = endpoint.route
-            guard route.isKeyed, let header = idempotencyKey else { return nil }
+            guard route.isKeyed, let header = header("idempotency-key") else { return nil }
             return KeyedRequest(
                 name: KeyedRequest.Name(
                     caller: caller.name,

@@ -27,9 +27,8 @@ extension ManagementAPI {
 
     /// The header before the parameter: a browser that comes back repeats its first target.
     private func cursor(of call: Call) -> EventCursor {
-        guard let text = call.lastEventID ?? call.query.text("after"), !text.isEmpty else {
-            return .now
-        }
+        let text = call.header("last-event-id") ?? call.query.text("after")
+        guard let text, !text.isEmpty else { return .now }
         guard let id = EventID(text), id.store == engine.events.storeID else { return .unknown }
         return .after(id.sequence)
     }

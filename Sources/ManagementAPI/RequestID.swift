@@ -1,3 +1,4 @@
+internal import MigrationCore
 internal import Synchronization
 
 /// What a request is called: in its answer, in its problem and in the log.
@@ -8,9 +9,7 @@ enum RequestID {
     /// What the client calls the request, where that is fit to be repeated: 1 to 128 of
     /// `[A-Za-z0-9._:-]`.
     static func said(_ value: String?) -> String? {
-        guard let value, (1...128).contains(value.utf8.count),
-            value.utf8.allSatisfy(isPlain)
-        else { return nil }
+        guard let value, IdentifierText.isPlain(value) else { return nil }
         return value
     }
 
@@ -25,14 +24,4 @@ enum RequestID {
         let digits = String(UInt32.random(in: .min ... .max), radix: 16)
         return String(repeating: "0", count: 8 - digits.count) + digits
     }()
-
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: ":"), UInt8(ascii: "-"):
-            true
-        default: false
-        }
-    }
 }

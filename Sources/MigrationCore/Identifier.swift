@@ -6,9 +6,7 @@ package struct Identifier<Kind>: Hashable, Sendable, CustomStringConvertible {
 
     /// Nil when the text is not a name.
     package init?(_ text: String) {
-        let bytes = text.utf8
-        guard (1...128).contains(bytes.count), bytes.allSatisfy(Self.isAllowed) else { return nil }
-        guard text != ".", text != ".." else { return nil }
+        guard IdentifierText.isPlain(text), text != ".", text != ".." else { return nil }
         self.text = text
     }
 
@@ -16,8 +14,16 @@ package struct Identifier<Kind>: Hashable, Sendable, CustomStringConvertible {
     package init<Other>(_ other: Identifier<Other>) { self.text = other.text }
 
     package var description: String { text }
+}
 
-    private static func isAllowed(_ byte: UInt8) -> Bool {
+/// What identifiers are made of, and other text that has to be as harmless.
+package enum IdentifierText {
+    /// Whether it is 1 to 128 letters, digits, `.`, `_`, `:` and `-`.
+    package static func isPlain(_ text: String) -> Bool {
+        (1...128).contains(text.utf8.count) && text.utf8.allSatisfy(isPlain)
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),

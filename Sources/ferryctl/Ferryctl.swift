@@ -30,7 +30,8 @@ struct Ferryctl: ParsableCommand {
             ENVIRONMENT
               FERRY_SERVER   where ferryd listens, when --server and --context do not say
               FERRY_CONTEXT  the context, when nothing above says
-              FERRY_CONFIG   the file of the contexts: ~/.config/ferry/contexts.json
+              FERRY_CONFIG   the file of the contexts; else ferry/contexts.json in
+                             $XDG_CONFIG_HOME, or in ~/.config
               NO_COLOR       when set, nothing is coloured
             """,
         version: "0.1.0",

@@ -22,9 +22,8 @@ final class UploadFile: BodySource, Positioned {
         self.watch = watch
         do throws(Errno) {
             let file = try FileDescriptor(opening: path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
-            var status = stat()
-            guard unsafe fstat(file.raw, &status) == 0 else { throw Errno(number: Glibc.errno) }
-            guard status.st_mode & S_IFMT == S_IFREG else { throw .invalid }
+            let status = try stat(of: file)
+            guard status.isRegularFile else { throw .invalid }
             self.file = file
             self.byteCount = Int64(status.st_size)
         } catch {
@@ -89,9 +88,8 @@ final class DownloadFile: ContentSink, Positioned {
                 O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
                 mode: 0o600
             )
-            var status = stat()
-            guard unsafe fstat(file.raw, &status) == 0 else { throw Errno(number: Glibc.errno) }
-            guard status.st_mode & S_IFMT == S_IFREG else { throw .invalid }
+            let status = try stat(of: file)
+            guard status.isRegularFile else { throw .invalid }
             // What cannot be told to be of this content is written anew.
             let size = Int64(status.st_size)
             offset = tag == nil || size > byteCount ? 0 : size
@@ -152,4 +150,14 @@ final class DownloadFile: ContentSink, Positioned {
         }
         return String(String.UnicodeScalarView(word.prefix(64)))
     }
+}
+
+extension stat {
+    /// What an open file is.
+    init(of file: borrowing FileDescriptor) throws(Errno) {
+        self.init()
+        guard unsafe fstat(file.raw, &self) == 0 else { throw Errno(number: Glibc.errno) }
+    }
+
+    var isRegularFile: Bool { st_mode & S_IFMT == S_IFREG }
 }

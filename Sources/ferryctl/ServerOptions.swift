@@ -76,7 +76,8 @@ extension ServerAddress: ExpressibleByArgument {
     init?(argument: String) { self.init(argument) }
 }
 
-/// The value of an environment variable.
+/// The value of an environment variable; nil for an empty one, which says nothing.
 func environment(_ name: String) -> String? {
-    unsafe getenv(name).map { unsafe String(cString: $0) }
+    guard let value = unsafe getenv(name).map({ unsafe String(cString: $0) }) else { return nil }
+    return value.isEmpty ? nil : value
 }

@@ -1,5 +1,6 @@
 internal import APIClient
 internal import APISchema
+internal import MigrationCore
 
 /// What a shell offers to complete a word with, asked of the server.
 ///
@@ -52,18 +53,6 @@ enum Suggestions {
             let names = try? question(client)
         else { return [] }
         // A name goes to a shell: one that could mean more there is left out.
-        return names.filter(isPlain)
-    }
-
-    private static func isPlain(_ name: String) -> Bool {
-        name.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "-"), UInt8(ascii: ":"):
-                true
-            default: false
-            }
-        }
+        return names.filter(IdentifierText.isPlain)
     }
 }

@@ -1,6 +1,7 @@
 import APIClient
 import APISchema
 import ArgumentParser
+import JSONCoding
 import Testing
 
 @testable import ferryctl
@@ -111,6 +112,24 @@ struct FerryctlTests {
         for fact in ["pid 42 (qemu\\u{7}), uid 107", "j-1", "? -> stop", "EBUSY", "(409)"] {
             #expect(text.contains(fact), "\(fact)")
         }
+    }
+
+    @Test("JSON is the same JSON and steers no terminal")
+    func harmlessJSON() throws {
+        let output = CapturedOutput()
+        let text = "\u{1b}[2J \u{9b}2J \u{7f} ä \u{a0}"
+        let problem = ProblemDTO(code: "c", title: text, status: 409, detail: "d")
+        output.printer(isJSON: true).show(problem, "")
+        let line = output.outputText.dropLast()
+        #expect(line.unicodeScalars.allSatisfy { !(0..<0x20).contains($0.value) })
+        #expect(line.unicodeScalars.allSatisfy { !(0x7F...0x9F).contains($0.value) })
+        #expect(line.contains("\\u009b2J"))
+        let read = try JSONReader.decode(
+            ProblemDTO.self,
+            from: Array(line.utf8),
+            unknownFields: .refuse
+        )
+        #expect(read == problem)
     }
 
     @Test("a job's route is its sources and targets")

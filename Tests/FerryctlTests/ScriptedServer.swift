@@ -5,6 +5,9 @@ import Synchronization
 
 /// A server that reads requests and answers them with given bytes, true or not, one connection
 /// after the other.
+///
+/// It waits for a client, and for what that sends, a minute at most. Then, and when its script is
+/// at its end, nobody can connect any more, so no client waits for an answer that never comes.
 final class ScriptedServer: Sendable {
     /// What becomes of one connection.
     struct Step: Sendable {
@@ -48,6 +51,8 @@ final class ScriptedServer: Sendable {
         }
     }
 
+    private static let waitSeconds = 60
+
     let address: ServerAddress
     private let path: String
     private let listener: Int32
@@ -75,7 +80,10 @@ final class ScriptedServer: Sendable {
         }
         guard bound == 0, listen(listener, 16) == 0 else { throw CannotListen() }
         DispatchQueue(label: "scripted").async { [self] in
-            for step in steps { serve(step) }
+            for step in steps { guard serve(step) else { break } }
+            // Whoever comes later is turned away, and so is whoever waits.
+            shutdown(listener, Int32(SHUT_RDWR))
+            while case let late = accept(listener, nil, nil), late >= 0 { close(late) }
         }
     }
 
@@ -86,10 +94,17 @@ final class ScriptedServer: Sendable {
 
     var requests: [Request] { asked.withLock { $0 } }
 
-    private func serve(_ step: Step) {
+    /// Serves one connection; false when nobody came.
+    private func serve(_ step: Step) -> Bool {
+        var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+        guard unsafe poll(&waiting, 1, Int32(Self.waitSeconds * 1000)) == 1 else { return false }
         let client = accept(listener, nil, nil)
-        guard client >= 0 else { return }
+        guard client >= 0 else { return false }
         defer { close(client) }
+        var limit = timeval(tv_sec: Self.waitSeconds, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        unsafe setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+        unsafe setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
         var bytes: [UInt8] = []
         var head: [UInt8]?
         var wanted = 0
@@ -111,9 +126,10 @@ final class ScriptedServer: Sendable {
             let count = unsafe rest.withUnsafeBytes {
                 unsafe send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
-            guard count > 0 else { return }
+            guard count > 0 else { break }
             rest = rest.dropFirst(count)
         }
+        return true
     }
 
     private func receive(_ client: Int32) -> [UInt8]? {

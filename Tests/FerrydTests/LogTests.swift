@@ -94,7 +94,7 @@ struct LogTests {
         }
 
         func log(event: LogEvent) {
-            sink.gate.wait()
+            #expect(sink.gate.wait(timeout: .now() + 60) == .success)
             let id = event.metadata?["request_id"].map { "\($0)" }
             sink.lines.withLock { $0.append(id ?? "\(event.message)") }
         }

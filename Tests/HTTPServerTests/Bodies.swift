@@ -140,7 +140,7 @@ final class TestSink: RequestBodySink {
     /// Waits until the transport waits for room.
     func awaitOffer() throws { try #require(isOffered.wait(timeout: .now() + 20) == .success) }
 
-    /// Waits until it has taken another part.
+    /// Waits until it has taken another part, or no more will come.
     func awaitPart() throws { try #require(isTaken.wait(timeout: .now() + 20) == .success) }
 
     /// Waits until the transport has finished or abandoned it.
@@ -186,6 +186,7 @@ final class TestSink: RequestBodySink {
 
     func abandon() {
         state.withLock { $0.abandonCount += 1 }
+        isTaken.signal()
         ended.signal()
     }
 }

@@ -67,7 +67,10 @@ struct FollowTests {
         /// Reads until a text was told so often; false when the stream ends before.
         @discardableResult
         func read(until text: String, times: Int = 1) throws -> Bool {
+            let deadline = ContinuousClock.now + .seconds(60)
             while told.ranges(of: text).count < times {
+                // Signs of life go on for ever.
+                try #require(ContinuousClock.now < deadline, "nobody told of \(text)")
                 guard let chunk = try client.readChunk(), !chunk.isEmpty else { return false }
                 told += chunk
             }

@@ -35,11 +35,12 @@ import Testing
             stopped.signal()
         }
         // From when it refuses new connections on, the server is stopping.
-        while (try? server.connect()) != nil {}
+        let deadline = ContinuousClock.now + .seconds(15)
+        while (try? server.connect()) != nil, ContinuousClock.now < deadline {}
         reply(ServerUnderTest.RequestLog.response(201, "done"))
         #expect(try client.readAnswer()?.body == "done")
         #expect(client.readsToEnd())
-        stopped.wait()
+        try #require(stopped.wait(timeout: .now() + 60) == .success)
     }
 
     @Test("a stopped server is not there, and stopping it again does nothing")
@@ -89,10 +90,10 @@ import Testing
                     } catch {}
                 }
             }
-            for _ in 0..<6 { started.wait() }
+            for _ in 0..<6 { try #require(started.wait(timeout: .now() + 60) == .success) }
             #expect(try server.connect().ask()?.status == 200)
             server.server.stop()
-            group.wait()
+            try #require(group.wait(timeout: .now() + 60) == .success)
             #expect(broken.withLock { $0 } == [])
         }
     }

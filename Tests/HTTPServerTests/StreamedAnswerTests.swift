@@ -355,7 +355,7 @@ import Testing
             }
             server.server.stop()
             isOver.store(true, ordering: .relaxed)
-            group.wait()
+            try #require(group.wait(timeout: .now() + 60) == .success)
             for body in bodies {
                 try body.awaitEnd()
                 #expect(body.endCount == 1)

@@ -65,8 +65,8 @@ struct ChangeFeedTests {
     func timeout() async throws {
         let feed = ChangeFeed()
         let id = try #require(id)
-        await withCheckedContinuation { continuation in
-            feed.wait(for: id, after: 5, seconds: 1, at: 5) { continuation.resume() }
+        try await awaitCall("the end of its time") { told in
+            feed.wait(for: id, after: 5, seconds: 1, at: 5) { told() }
         }
         feed.didChange(id, generation: 6)
         feed.close()
@@ -127,20 +127,14 @@ struct ChangeFeedTests {
         fixture.tape.start()
         let job = try fixture.engine.submit(try fixture.migration(), requestedBy: "test").job
         var seen = job.generation
-        while true {
-            let view = try fixture.engine.job(job.id)
+        try await fixture.engine.view(of: job.id) { view in
             #expect(view.job.generation >= seen)
             // What a restart would make of it: the row, and the steps in the journal behind it.
             let stored = try #require(try store.job(job.id)?.generation)
             let lines = try store.journal(of: job.id, after: 0, limit: 1000).count
             #expect(stored + UInt64(lines) >= view.job.generation)
-            if view.job.state.isTerminal { break }
             seen = view.job.generation
-            await withCheckedContinuation { continuation in
-                fixture.engine.awaitChange(of: job.id, after: seen, seconds: 10) {
-                    continuation.resume()
-                }
-            }
+            return view.job.state.isTerminal
         }
         let events = fixture.tape.entries.flatMap { entry -> [UInt64] in
             guard case .wrote(let change, _) = entry else { return [] }

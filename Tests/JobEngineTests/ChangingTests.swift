@@ -45,7 +45,7 @@ struct ChangingTests {
         }
         #expect(opening?.code == .deviceBusy)
         fixture.backend.letGo()
-        await fixture.whenFree(device)
+        try await fixture.whenFree(device)
         #expect(fixture.backend.changes == [change])
         _ = try fixture.engine.openSession(device: device, joining: nil)
     }
@@ -58,7 +58,7 @@ struct ChangingTests {
         #expect(try await outcome(fixture.engine, "sim-0")?.code == .timedOut)
         #expect(try await outcome(fixture.engine, "sim-1")?.code == .overloaded)
         fixture.backend.letGo()
-        await fixture.whenIdle()
+        try await fixture.whenIdle()
     }
 
     @Test(
@@ -71,7 +71,7 @@ struct ChangingTests {
         }
         #expect(try await outcome(fixture.engine, "sim-0")?.code == .changeRefused)
         let request = MediatedRequest(parent: "mtty", type: "mtty-2")
-        let unmade = await told { told throws(Problem) in
+        let unmade = try await told { told throws(Problem) in
             try fixture.engine.create(request, told)
         }
         #expect(unmade?.code == .invalidField)
@@ -81,22 +81,22 @@ struct ChangingTests {
     /// What a change came to, without the device.
     private func outcome(_ engine: Engine, _ id: String) async throws -> Problem? {
         let device = try #require(DeviceID(id))
-        return await told { told throws(Problem) in try engine.change(device, change, told) }
+        return try await told { told throws(Problem) in try engine.change(device, change, told) }
     }
 
     private func told(
         _ begin: (@escaping Engine.Told<DeviceView>) throws(Problem) -> Void
-    ) async -> Problem? {
-        await withCheckedContinuation { continuation in
+    ) async throws -> Problem? {
+        try await awaited("the change") { (told: @escaping @Sendable (Problem?) -> Void) in
             do throws(Problem) {
                 try begin { result in
                     switch result {
-                    case .success: continuation.resume(returning: nil)
-                    case .failure(let problem): continuation.resume(returning: problem)
+                    case .success: told(nil)
+                    case .failure(let problem): told(problem)
                     }
                 }
             } catch {
-                continuation.resume(returning: error)
+                told(error)
             }
         }
     }
@@ -139,11 +139,19 @@ private final class ChangingFixture {
         engine.sessions().first { $0.device.text == device }?.id
     }
 
-    func whenFree(_ device: DeviceID) async {
-        while engine.locks.holder(of: device) != nil { await Task.yield() }
+    func whenFree(_ device: DeviceID) async throws {
+        try await yielding { engine.locks.holder(of: device) == nil }
     }
 
-    func whenIdle() async {
-        while (try? engine.changes.take()) == nil { await Task.yield() }
+    func whenIdle() async throws {
+        try await yielding { (try? engine.changes.take()) != nil }
+    }
+
+    private func yielding(until isThere: () -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !isThere() {
+            try #require(ContinuousClock.now < deadline, "the change is not over")
+            await Task.yield()
+        }
     }
 }

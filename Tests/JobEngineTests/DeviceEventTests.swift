@@ -15,7 +15,7 @@ struct DeviceEventTests {
         let fixture = try EngineFixture("mlx5:count=1,state=64KiB")
         let engine = fixture.engine
         let subscription = try engine.events.subscribe(from: .now)
-        guard case .ready = await subscription.read() else {
+        guard case .ready = try await subscription.read() else {
             Issue.record("not ready")
             return
         }
@@ -24,7 +24,8 @@ struct DeviceEventTests {
         #expect(engine.didChange(changes))
         var topics: [Event.Topic] = []
         while topics.count < 3 {
-            if case .event(let published) = await subscription.read(), let event = published.event {
+            let read = try await subscription.read()
+            if case .event(let published) = read, let event = published.event {
                 topics.append(event.topic)
             }
         }

@@ -11,7 +11,7 @@ struct EngineEventTests {
         let fixture = try EngineFixture("mlx5:count=2,state=64KiB")
         let engine = fixture.engine
         let subscription = try engine.events.subscribe(from: .now)
-        guard case .ready = await subscription.read() else {
+        guard case .ready = try await subscription.read() else {
             Issue.record("not ready")
             return
         }
@@ -20,7 +20,7 @@ struct EngineEventTests {
         var ended = Set<SessionID>()
         var state = ""
         while state != "succeeded" {
-            guard case .event(let published) = await subscription.read() else { continue }
+            guard case .event(let published) = try await subscription.read() else { continue }
             switch try #require(published.event).topic {
             case .jobChanged(let id, let generation, let name, _):
                 #expect(id == job.id)
@@ -63,7 +63,7 @@ struct EngineEventTests {
         try engine.deleteImage(image)
         var told: [Bool] = []
         while told.last != false {
-            guard case .event(let published) = await subscription.read() else { continue }
+            guard case .event(let published) = try await subscription.read() else { continue }
             guard case .imageChanged(image, let exists)? = published.event?.topic else { continue }
             told.append(exists)
         }
@@ -75,14 +75,12 @@ struct EngineEventTests {
         let fixture = try EngineFixture("mlx5:count=1,state=64KiB")
         let engine = fixture.engine
         let subscription = try engine.events.subscribe(from: .now)
-        #expect(await subscription.read().words.hasPrefix("ready"))
-        await withCheckedContinuation { continuation in
-            engine.stop(losing: []) { _ in continuation.resume() }
-        }
+        #expect(try await subscription.read().words.hasPrefix("ready"))
+        try await awaitCall("the stop") { told in engine.stop(losing: []) { _ in told() } }
         engine.endWaits()
         var statuses: [String] = []
         while true {
-            let read = await subscription.read()
+            let read = try await subscription.read()
             if case .end = read { break }
             guard case .event(let published) = read else { continue }
             guard case .sessionChanged(_, _, let status, _)? = published.event?.topic else {

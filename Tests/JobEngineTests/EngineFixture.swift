@@ -66,18 +66,13 @@ final class EngineFixture {
     }
 
     /// Waits until a job is as wanted, by its changes.
+    @discardableResult
     func view(of id: JobID, where isWanted: (JobView) -> Bool) async throws -> JobView {
-        for _ in 0..<2000 {
-            let view = try engine.job(id)
-            if isWanted(view) { return view }
+        try await engine.view(of: id) { view throws in
+            if isWanted(view) { return true }
             try #require(!view.job.state.isTerminal, "\(view.job.state)")
-            await withCheckedContinuation { continuation in
-                engine.awaitChange(of: id, after: view.job.generation, seconds: 10) {
-                    continuation.resume()
-                }
-            }
+            return false
         }
-        throw Problem(.timedOut, "The job did not come to what the test waits for.")
     }
 
     /// Waits until the engine has done what it was told to do in the background.
@@ -86,16 +81,15 @@ final class EngineFixture {
     func idle() async throws {
         let engine = engine
         #expect(engine.configuration.commandQueueCount == 1)
-        try await withCheckedThrowingContinuation { (continuation: Waiter) in
-            do {
-                try engine.perform { continuation.resume() }
+        let refusal: Problem? = try await awaited("the one command queue") { told in
+            do throws(Problem) {
+                try engine.perform { told(nil) }
             } catch {
-                continuation.resume(throwing: error)
+                told(error)
             }
         }
+        if let refusal { throw refusal }
     }
-
-    private typealias Waiter = CheckedContinuation<Void, any Error>
 
     func digest(_ device: String) throws -> String {
         try #require(engine.device(try id(device)).record.simulation).contentDigest
@@ -167,6 +161,25 @@ final class SettableClock: HostClock {
 }
 
 extension Engine {
+    /// Waits until a job is as wanted, by its changes, and for two minutes at most.
+    @discardableResult
+    func view(of id: JobID, where isWanted: (JobView) throws -> Bool) async throws -> JobView {
+        let deadline = ContinuousClock.now + .seconds(120)
+        while true {
+            let view = try job(id)
+            if try isWanted(view) { return view }
+            guard ContinuousClock.now < deadline else {
+                let phase = view.job.phase.map { "\($0)" } ?? "no phase"
+                throw Problem(.timedOut, "Job \(id) is still \(view.job.state), in \(phase).")
+            }
+            await withCheckedContinuation { continuation in
+                awaitChange(of: id, after: view.job.generation, seconds: 10) {
+                    continuation.resume()
+                }
+            }
+        }
+    }
+
     /// The newest jobs, up to a limit.
     func newest(_ limit: Int) throws(Problem) -> [JobView] {
         try jobs(JobWalk(limit: limit)) { _ in true }.jobs.map(\.view)

@@ -2,7 +2,6 @@ import Foundation
 import JobStore
 import MigrationCore
 import MigrationPorts
-import Synchronization
 import Testing
 
 @testable import JobEngine
@@ -59,22 +58,29 @@ final class FeedFixture {
 }
 
 extension EventSubscription {
-    /// The next thing, when there is one.
-    func read() async -> EventRead {
+    /// The next thing, when there is one, unless the time of its test is over before.
+    func read() async throws -> EventRead {
         while true {
-            let read: EventRead? = await withCheckedContinuation { continuation in
-                let read = next { continuation.resume(returning: nil) }
-                if case .later = read { return }
-                continuation.resume(returning: read)
+            try Task.checkCancellation()
+            let wait = OneWait<EventRead>()
+            let read: EventRead? = await withTaskCancellationHandler {
+                await withCheckedContinuation { continuation in
+                    wait.begin(continuation)
+                    let read = next { wait.end(with: nil) }
+                    if case .later = read { return }
+                    wait.end(with: read)
+                }
+            } onCancel: {
+                wait.end(with: nil)
             }
             if let read { return read }
         }
     }
 
     /// The next things, in words.
-    func told(_ count: Int) async -> [String] {
+    func told(_ count: Int) async throws -> [String] {
         var told: [String] = []
-        while told.count < count { told.append(await read().words) }
+        while told.count < count { told.append(try await read().words) }
         return told
     }
 }

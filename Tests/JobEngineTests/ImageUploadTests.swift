@@ -207,11 +207,11 @@ struct ImageUploadTests {
         let archive = try await archive()
         let engine = target.engine
         let subscription = try engine.events.subscribe(from: .now)
-        #expect(await subscription.read().words.hasPrefix("ready"))
+        #expect(try await subscription.read().words.hasPrefix("ready"))
         let upload = try begin(engine)
         try receive(archive[...], upload)
         let record = try upload.finish()
-        guard case .event(let published) = await subscription.read() else {
+        guard case .event(let published) = try await subscription.read() else {
             Issue.record("no event")
             return
         }
@@ -255,9 +255,7 @@ struct ImageUploadTests {
 
     @Test("an engine that stops takes no more uploads")
     func stopping() async throws {
-        await withCheckedContinuation { continuation in
-            target.engine.stop(losing: []) { _ in continuation.resume() }
-        }
+        try await awaitCall("the stop") { told in target.engine.stop(losing: []) { _ in told() } }
         #expect(try problem { _ = try begin(target.engine) }.code == .shuttingDown)
     }
 

@@ -89,8 +89,22 @@ struct EngineMetricsTests {
         fixture.tape.start()
         fixture.store.plan(.from(1))
         let spec = try fixture.migration()
+        let before = writeCount(fixture.engine)
+        #expect(before > 0)
         #expect(throws: Problem.self) { try fixture.engine.submit(spec, requestedBy: "test") }
         #expect(count(fixture.engine, "ferry_store_failures_total", ["write"]) == 1)
+        #expect(writeCount(fixture.engine) == before)
+    }
+
+    /// How many times of writes are told.
+    private func writeCount(_ engine: Engine) -> Int {
+        let families = engine.metricFamilies().filter {
+            $0.name == "ferry_store_write_duration_seconds"
+        }
+        return families.flatMap(\.series).reduce(0) { sum, series in
+            guard case .histogram(let reading) = series.value else { return sum }
+            return sum + Int(reading.count)
+        }
     }
 
     @Test("requests that find every queue full are counted")
@@ -100,10 +114,10 @@ struct EngineMetricsTests {
             configuration.pendingCommandLimit = 0
         }
         let gate = DispatchSemaphore(value: 0)
-        try fixture.engine.perform { gate.wait() }
+        try fixture.engine.perform { #expect(gate.wait(timeout: .now() + 60) == .success) }
+        defer { gate.signal() }
         #expect(throws: Problem.self) { try fixture.engine.perform {} }
         #expect(count(fixture.engine, "ferry_overload_refusals_total", ["commands"]) == 1)
         #expect(count(fixture.engine, "ferry_commands_busy", []) == 1)
-        gate.signal()
     }
 }

@@ -128,6 +128,20 @@ struct KeyedRequestTests {
         #expect(try fixture.store.answerCount() == 1)
     }
 
+    @Test("an old answer that others forget at the same time gives its place back once")
+    func forgottenTwice() throws {
+        let fixture = try EngineFixture(["mlx5:count=4,state=64KiB"]) { $0.keptAnswerLimit = 2 }
+        let engine = fixture.engine
+        _ = try engine.reset("sim-0", keyed("a"))
+        fixture.clock.pass(days: 1.1)
+        fixture.store.observeAnswer { engine.forget() }
+        #expect(try !engine.reset("sim-1", keyed("a")).isReplayed)
+        _ = try engine.reset("sim-2", keyed("b"))
+        #expect(try fixture.store.answerCount() == 2)
+        let problem = #expect(throws: Problem.self) { try engine.reset("sim-3", keyed("c")) }
+        #expect(problem?.code == .overloaded)
+    }
+
     @Test(
         "whenever the daemon dies, the request that is sent again is done once",
         arguments: [true, false]
@@ -248,14 +262,6 @@ extension Engine {
         guard let name = answer?.location.split(separator: "/").last,
             let id = JobID(String(name))
         else { return }
-        while true {
-            let view = try job(id)
-            if view.job.state.isTerminal { return }
-            await withCheckedContinuation { continuation in
-                awaitChange(of: id, after: view.job.generation, seconds: 1) {
-                    continuation.resume()
-                }
-            }
-        }
+        try await view(of: id) { $0.job.state.isTerminal }
     }
 }

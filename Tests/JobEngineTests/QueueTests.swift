@@ -174,7 +174,7 @@ struct QueueTests {
             _ = try engine.submit(spec, requestedBy: "test")
             let view = try await run.fixture.end(of: id)
             let wasReached = run.fixture.tape.writeCount >= number
-            if wasReached { await answer.wait() }
+            if wasReached { try await answer.wait() }
             run.fixture.tape.stop()
             let audit = try await Audit(run, view)
             let text = "write \(number): \(view.job.state), \(answer.text)"
@@ -192,7 +192,7 @@ struct QueueTests {
 final class CancelAnswer: Sendable {
     private struct State {
         var answer: Result<JobView, Problem>?
-        var waiter: CheckedContinuation<Void, Never>?
+        var waiter: (@Sendable () -> Void)?
     }
 
     // Guards the answer; a leaf.
@@ -211,17 +211,17 @@ final class CancelAnswer: Sendable {
                 state.answer = answer
                 return state.waiter
             }
-            waiter?.resume()
+            waiter?()
         }
     }
 
-    func wait() async {
-        await withCheckedContinuation { continuation in
+    func wait() async throws {
+        try await awaitCall("the answer to the cancel") { told in
             let isThere = state.withLock { state in
-                if state.answer == nil { state.waiter = continuation }
+                if state.answer == nil { state.waiter = told }
                 return state.answer != nil
             }
-            if isThere { continuation.resume() }
+            if isThere { told() }
         }
     }
 

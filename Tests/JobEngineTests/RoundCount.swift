@@ -5,7 +5,7 @@ final class RoundCount: Sendable {
     private struct State {
         var rounds = 0
         var wanted = Int.max
-        var waiter: CheckedContinuation<Void, Never>?
+        var waiter: (@Sendable () -> Void)?
     }
 
     // Guards the count; a leaf.
@@ -16,13 +16,13 @@ final class RoundCount: Sendable {
     }
 
     func wait(for count: Int) async throws {
-        await withCheckedContinuation { continuation in
+        try await awaitCall("\(count) rounds of pre-copy") { told in
             let isThere = state.withLock { state in
                 state.wanted = count
-                if state.rounds < count { state.waiter = continuation }
+                if state.rounds < count { state.waiter = told }
                 return state.rounds >= count
             }
-            if isThere { continuation.resume() }
+            if isThere { told() }
         }
     }
 
@@ -30,11 +30,11 @@ final class RoundCount: Sendable {
         let waiter = state.withLock { state in
             state.rounds += 1
             guard state.rounds >= state.wanted else {
-                return nil as CheckedContinuation<Void, Never>?
+                return nil as (@Sendable () -> Void)?
             }
             defer { state.waiter = nil }
             return state.waiter
         }
-        waiter?.resume()
+        waiter?()
     }
 }

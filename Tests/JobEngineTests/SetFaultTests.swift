@@ -104,7 +104,7 @@ struct SetFaultTests {
             )
             let view = try await fixture.end(of: id)
             let wasReached = fixture.tape.writeCount >= number
-            if wasReached { await answer.wait() }
+            if wasReached { try await answer.wait() }
             fixture.tape.stop()
             let findings = try claims.findings(view.job)
             #expect(findings == [], "write \(number): \(view.job.state), \(answer.text)")

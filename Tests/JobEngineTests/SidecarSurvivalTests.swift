@@ -74,14 +74,6 @@ struct SidecarSurvivalTests {
     }
 
     private func end(_ engine: Engine) async throws -> Job {
-        while true {
-            let view = try engine.job(id)
-            if view.job.state.isTerminal { return view.job }
-            await withCheckedContinuation { continuation in
-                engine.awaitChange(of: id, after: view.job.generation, seconds: 10) {
-                    continuation.resume()
-                }
-            }
-        }
+        try await engine.view(of: id) { $0.job.state.isTerminal }.job
     }
 }

@@ -34,7 +34,11 @@ final class SlowBackend: DeviceBackend {
 
     func change(_ id: DeviceID, _ change: DeviceChange) throws(Problem) {
         made.withLock { $0.append(change) }
-        gate.withLock { $0 }?.wait()
+        guard let gate = self.gate.withLock({ $0 }) else { return }
+        // Longer than any test: only a broken one leaves it closed.
+        guard gate.wait(timeout: .now() + 120) == .success else {
+            throw Problem(.timedOut, "The test let no change go.")
+        }
     }
 
     func devices() -> [DeviceRecord] { simulated.devices() }

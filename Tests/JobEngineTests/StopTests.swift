@@ -7,11 +7,11 @@ import Testing
 @Suite("The daemon stops")
 struct StopTests {
     /// Stops an engine and counts how often it says it is done.
-    private func stop(_ fixture: EngineFixture, _ count: DoneCount) async {
+    private func stop(_ fixture: EngineFixture, _ count: DoneCount) async throws {
         let engine = fixture.engine
-        await withCheckedContinuation { continuation in
+        try await awaitCall("the stop") { told in
             engine.stop(losing: everything(in: engine)) { _ in
-                if count.add() == 1 { continuation.resume() }
+                if count.add() == 1 { told() }
             }
         }
     }
@@ -32,7 +32,7 @@ struct StopTests {
         }
         fixture.tape.start()
         let count = DoneCount()
-        await stop(fixture, count)
+        try await stop(fixture, count)
         for (id, isBegun) in [(first.job.id, true), (second.job.id, false)] {
             let job = try fixture.engine.job(id).job
             #expect(job.state.problem?.code == .shuttingDown)
@@ -60,7 +60,7 @@ struct StopTests {
         let view = try await fixture.run(try fixture.migration())
         #expect(view.job.state == .succeeded)
         #expect(view.job.mayRun == .target)
-        await stop(fixture, DoneCount())
+        try await stop(fixture, DoneCount())
         #expect(count.value == 1)
         #expect(try fixture.content("sim-1") == nil)
     }
@@ -71,7 +71,7 @@ struct StopTests {
         let job = try await fixture.run(
             JobSpec(work: .save(sources: [try fixture.id("sim-0")], after: .run))
         )
-        await stop(fixture, DoneCount())
+        try await stop(fixture, DoneCount())
         #expect(try fixture.refusal(try fixture.migration().work).code == .shuttingDown)
         do throws(Problem) {
             _ = try fixture.engine.openSession(device: job.job.spec.work.devices[0], joining: nil)
@@ -80,10 +80,8 @@ struct StopTests {
             #expect(error.code == .shuttingDown)
         }
         #expect(!fixture.engine.readiness().isReady)
-        await withCheckedContinuation { continuation in
-            fixture.engine.awaitChange(of: job.job.id, after: .max, seconds: 3600) {
-                continuation.resume()
-            }
+        try await awaitCall("the end of a wait") { told in
+            fixture.engine.awaitChange(of: job.job.id, after: .max, seconds: 3600) { told() }
         }
     }
 
@@ -94,7 +92,7 @@ struct StopTests {
         _ = try await fixture.view(of: first.job.id) { $0.job.phase == .awaitingSwitchover }
         fixture.store.plan(.from(1))
         fixture.tape.start()
-        await stop(fixture, DoneCount())
+        try await stop(fixture, DoneCount())
         #expect(fixture.backend.sessions.allSatisfy { $0.isClosed })
     }
 }

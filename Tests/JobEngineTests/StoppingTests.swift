@@ -19,10 +19,10 @@ final class StoppingTests: Sendable {
     func keepsContent() async throws {
         let engine = try engine(on: try HostBackend("mtty:count=1"))
         let session = try #require(engine.sessions().first)
-        #expect(await stop(engine, losing: []) == [session.id])
+        #expect(try await stop(engine, losing: []) == [session.id])
         #expect(try engine.session(session.id).status == .open)
         #expect(engine.readiness().isReady)
-        #expect(await stop(engine, losing: [session.id]) == [])
+        #expect(try await stop(engine, losing: [session.id]) == [])
         #expect(try engine.session(session.id).status == .closed)
         #expect(try engine.session(session.id).content == .lost)
     }
@@ -112,8 +112,8 @@ final class StoppingTests: Sendable {
         let fixture = try EngineFixture("mtty:count=1")
         let session = try #require(fixture.engine.sessions().first)
         fixture.tape.start()
-        await withCheckedContinuation { continuation in
-            fixture.store.observe { number in if number == 1 { continuation.resume() } }
+        try await awaitCall("the note") { told in
+            fixture.store.observe { number in if number == 1 { told() } }
             fixture.devices.simulateSignal(.errorSignalled, on: session.device)
         }
         #expect(try fixture.engine.session(session.id).note?.contains("unrecoverable") == true)
@@ -125,11 +125,11 @@ final class StoppingTests: Sendable {
         let pool = CommandPool(queueCount: 2, pendingLimit: 8)
         let hanging = DispatchSemaphore(value: 0)
         let short = DispatchSemaphore(value: 0)
-        try pool.perform { hanging.wait() }
-        try pool.perform { short.wait() }
-        await withCheckedContinuation { continuation in
+        try pool.perform { #expect(hanging.wait(timeout: .now() + 60) == .success) }
+        try pool.perform { #expect(short.wait(timeout: .now() + 60) == .success) }
+        try await awaitCall("the free thread") { told in
             // Waits, for both threads are taken; then the second one is free.
-            #expect(throws: Never.self) { try pool.perform { continuation.resume() } }
+            #expect(throws: Never.self) { try pool.perform { told() } }
             short.signal()
         }
         hanging.signal()
@@ -149,9 +149,12 @@ final class StoppingTests: Sendable {
         )
     }
 
-    private func stop(_ engine: Engine, losing accepted: Set<SessionID>) async -> [SessionID] {
-        await withCheckedContinuation { continuation in
-            engine.stop(losing: accepted) { kept in continuation.resume(returning: kept.map(\.id)) }
+    private func stop(
+        _ engine: Engine,
+        losing accepted: Set<SessionID>
+    ) async throws -> [SessionID] {
+        try await awaited("the stop") { told in
+            engine.stop(losing: accepted) { kept in told(kept.map(\.id)) }
         }
     }
 }

@@ -146,15 +146,7 @@ struct SurvivalTests {
     }
 
     private func end(of id: JobID, _ engine: Engine) async throws -> Job {
-        while true {
-            let view = try engine.job(id)
-            if view.job.state.isTerminal { return view.job }
-            await withCheckedContinuation { continuation in
-                engine.awaitChange(of: id, after: view.job.generation, seconds: 10) {
-                    continuation.resume()
-                }
-            }
-        }
+        try await engine.view(of: id) { $0.job.state.isTerminal }.job
     }
 
     /// What the next daemon makes of it.

@@ -89,6 +89,8 @@ final class TapedStore: JobStore {
     private let eventReads = Mutex((count: 0, areRefused: false))
     // Guards the observer; a leaf.
     private let observer = Mutex<(@Sendable (Int) -> Void)?>(nil)
+    // Guards who is called once an answer was read; a leaf.
+    private let answerReader = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(_ store: any JobStore, _ tape: Tape) {
         self.store = store
@@ -107,6 +109,11 @@ final class TapedStore: JobStore {
     /// Calls somebody with the number of every write that was made, before the writer goes on.
     func observe(_ observer: @escaping @Sendable (Int) -> Void) {
         self.observer.withLock { $0 = observer }
+    }
+
+    /// Calls somebody once, after the next look for an answer and before the reader goes on.
+    func observeAnswer(_ observer: @escaping @Sendable () -> Void) {
+        answerReader.withLock { $0 = observer }
     }
 
     func apply(_ change: StoreChange, _ durability: Durability) throws(Problem) {
@@ -176,7 +183,13 @@ final class TapedStore: JobStore {
     func sizes() -> StoreSizes { store.sizes() }
     func setDurations() throws(Problem) -> [SetDuration] { try store.setDurations() }
     func answer(to request: KeyedRequest.Name) throws(Problem) -> KeptAnswer? {
-        try store.answer(to: request)
+        let answer = try store.answer(to: request)
+        let observer = answerReader.withLock { observer in
+            defer { observer = nil }
+            return observer
+        }
+        observer?()
+        return answer
     }
     func answerCount() throws(Problem) -> Int { try store.answerCount() }
     func age() throws(Problem) -> StoreAge { try store.age() }

@@ -31,6 +31,11 @@ final class WorkloadClient: Sendable {
         let raw = Glibc.socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0)
         guard raw >= 0 else { throw Errno(number: errno) }
         socket = SharedDescriptor(FileDescriptor(owning: raw))
+        // Longer than any wait of the engine: a test that would hang fails instead.
+        var limit = timeval(tv_sec: 120, tv_usec: 0)
+        let limitSize = socklen_t(MemoryLayout<timeval>.size)
+        unsafe setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &limit, limitSize)
+        unsafe setsockopt(raw, SOL_SOCKET, SO_SNDTIMEO, &limit, limitSize)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { bytes in

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import JSONCoding
 import JobEngine
@@ -6,6 +7,7 @@ import MigrationCore
 import MigrationPorts
 import SimulatedDevices
 import StateTransfer
+import Synchronization
 import Testing
 
 @testable import ManagementAPI
@@ -86,9 +88,20 @@ final class EngineUnderTest: Sendable {
         return await answer(to: request)
     }
 
+    /// A request that is not answered within two minutes is answered with status 0, so that its
+    /// test fails and does not wait for ever.
     func answer(to request: APIRequest) async -> APIResponse {
         await withCheckedContinuation { continuation in
-            api.respond(to: request) { continuation.resume(returning: $0) }
+            let asker = Asker(continuation)
+            Asker.lateness.asyncAfter(deadline: .now() + 120) {
+                asker.hear(APIResponse(status: 0, headers: [], body: Array("no answer".utf8)))
+            }
+            api.respond(to: request) { response in
+                guard asker.hear(response) else {
+                    Issue.record("\(request.rawPath) was answered twice, or too late")
+                    return
+                }
+            }
         }
     }
 
@@ -112,5 +125,26 @@ final class EngineUnderTest: Sendable {
         let response = try await ask(method, path, query, body: body)
         #expect(response.status == status, "\(String(decoding: response.body, as: UTF8.self))")
         return try JSONReader.decode(type, from: response.body, unknownFields: .refuse)
+    }
+}
+
+/// Who waits for an answer, and hears one.
+private final class Asker: Sendable {
+    static let lateness = DispatchQueue(label: "test.late")
+
+    // Guards who waits; a leaf.
+    private let waiter: Mutex<CheckedContinuation<APIResponse, Never>?>
+
+    init(_ waiter: CheckedContinuation<APIResponse, Never>) { self.waiter = Mutex(waiter) }
+
+    /// False when another answer was heard.
+    @discardableResult
+    func hear(_ response: APIResponse) -> Bool {
+        let waiter = waiter.withLock { waiter in
+            defer { waiter = nil }
+            return waiter
+        }
+        waiter?.resume(returning: response)
+        return waiter != nil
     }
 }

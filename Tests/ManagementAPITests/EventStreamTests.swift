@@ -27,6 +27,14 @@ struct EventStreamTests {
         return StreamReader(body)
     }
 
+    /// Follows what happens from now on: only who was told where it is misses nothing of what is
+    /// done next.
+    private func followFromHere() async throws -> StreamReader {
+        let reader = try await follow()
+        while try await reader.block().type != "ready" {}
+        return reader
+    }
+
     private func reset() async throws -> String {
         let body = #"{"kind":"reset","devices":[{"source":"sim-0"}]}"#
         let job = try await engine.ask(
@@ -72,7 +80,7 @@ struct EventStreamTests {
 
     @Test("whoever comes back, by header or parameter, is told the rest, the header first")
     func replay() async throws {
-        let first = try await events(of: try await follow())
+        let first = try await events(of: try await followFromHere())
         let middle = first[2].id
         for reader in [
             try await follow("after=\(middle)"), try await follow(lastEventID: middle),
@@ -89,7 +97,7 @@ struct EventStreamTests {
         arguments: ["x", "-", "-1", "1", "deadbeef-1", "%F0%9F%9A%A2", "a-99999999999999999999"]
     )
     func gap(cursor: String) async throws {
-        let known = try await events(of: try await follow())
+        let known = try await events(of: try await followFromHere())
         let last = try #require(known.last?.id)
         let reader = try await follow("after=\(cursor)")
         #expect(try await reader.text() == "retry: 2000")
@@ -134,11 +142,11 @@ struct EventStreamTests {
 
     @Test("a filter that passes over much gives the thread back at times, and its reader a place")
     func longPassing() async throws {
-        let first = try await events(of: try await follow())
+        let first = try await events(of: try await followFromHere())
         var last: [Block] = []
         let enough = sequence(first) + Int64(2 * EventStream.passingLimit)
         while sequence(last) <= enough {
-            last = try await events(of: try await follow())
+            last = try await events(of: try await followFromHere())
         }
         let reader = try await follow("filter=job%3Dnone&after=\(first[0].id)")
         #expect(try await reader.text() == "retry: 2000")
@@ -194,8 +202,7 @@ struct EventStreamTests {
 
     @Test("a reader with little room gets the same bytes", arguments: [1, 3, 64, 65_536])
     func pieces(room: Int) async throws {
-        let reader = try await follow()
-        let first = try await events(of: reader)
+        let first = try await events(of: try await followFromHere())
         let again = try await follow(lastEventID: first[0].id)
         again.room = room
         #expect(try await again.text() == "retry: 2000")
@@ -221,6 +228,18 @@ struct EventStreamTests {
     func unreadable() throws {
         let now = Timestamp(millisecondsSinceEpoch: 0)
         let text = EventText(store: "s").block(of: StoredEvent(sequence: 7, event: nil), at: now)
+        let block = try Block(String(decoding: text.dropLast(2), as: UTF8.self))
+        #expect(block.id == "s-7")
+        #expect(block.event?.type == "gap")
+        #expect(block.event?.oldest == "s-7")
+    }
+
+    @Test("an event that JSON cannot say is a gap at its place, and none that is left out")
+    func unspeakable() throws {
+        let now = Timestamp(millisecondsSinceEpoch: 0)
+        let device = try #require(DeviceID("sim-0"))
+        let event = Event(at: now, topic: .deviceAlert(device, "a\0b"))
+        let text = EventText(store: "s").block(of: StoredEvent(sequence: 7, event: event), at: now)
         let block = try Block(String(decoding: text.dropLast(2), as: UTF8.self))
         #expect(block.id == "s-7")
         #expect(block.event?.type == "gap")
@@ -292,6 +311,8 @@ final class StreamReader {
 
     private func more() async throws -> [UInt8] {
         while true {
+            // When the time of the test is over, a sign of life comes here.
+            try Task.checkCancellation()
             let (body, room) = (body, room)
             let bytes: [UInt8]? = try await withCheckedThrowingContinuation {
                 (continuation: CheckedContinuation<[UInt8]?, any Error>) in

@@ -21,7 +21,7 @@ struct ScrapeQueueTests {
                 return state.reads
             }
             begun.signal()
-            go.wait()
+            #expect(go.wait(timeout: .now() + 60) == .success)
             return APIResponse(status: 200, headers: [], body: [UInt8(number)])
         }
 
@@ -36,13 +36,13 @@ struct ScrapeQueueTests {
         let bench = Bench()
         let queue = ScrapeQueue(waitingLimit: 2) { bench.read() }
         try queue.ask { bench.hear($0) }
-        bench.begun.wait()
+        try #require(bench.begun.wait(timeout: .now() + 60) == .success)
         try queue.ask { bench.hear($0) }
         try queue.ask { bench.hear($0) }
         let problem = #expect(throws: Problem.self) { try queue.ask { bench.hear($0) } }
         #expect(problem?.code == .overloaded)
         for _ in 0..<2 { bench.go.signal() }
-        for _ in 0..<3 { bench.answered.wait() }
+        for _ in 0..<3 { try #require(bench.answered.wait(timeout: .now() + 60) == .success) }
         #expect(bench.state.withLock { $0.heard } == [[1], [2], [2]])
     }
 }

@@ -120,11 +120,11 @@ struct BackendTests {
             }
             ended.signal()
         }
-        began.wait()
+        try #require(began.wait(timeout: .now() + 60) == .success)
         // The listing waits for no SET, whether that has begun or not.
         #expect(fixture.backend.device(id)?.debugState == .known(.running))
         device.close()
-        ended.wait()
+        try #require(ended.wait(timeout: .now() + 60) == .success)
         #expect(result.withLock { $0 } == .noDevice)
         #expect(fixture.backend.device(id)?.debugState == .known(.running))
         try fixture.backend.open(id, joining: nil).close()
@@ -153,8 +153,8 @@ struct BackendTests {
         try fixture[1].onSignal { signal in other.withLock { $0.append(signal) } }
         sender.simulateSignal(.unplugRequested, on: try fixture.id(0))
         sender.simulateSignal(.errorSignalled, on: try fixture.id(0))
-        heard.wait()
-        heard.wait()
+        try #require(heard.wait(timeout: .now() + 60) == .success)
+        try #require(heard.wait(timeout: .now() + 60) == .success)
         #expect(signals.withLock { $0 } == [.unplugRequested, .errorSignalled])
         #expect(other.withLock { $0 }.isEmpty)
     }

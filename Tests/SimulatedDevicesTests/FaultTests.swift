@@ -203,7 +203,7 @@ struct FaultTests {
             heard.signal()
         }
         let stream = try device.stream(.stopCopy)
-        heard.wait()
+        try #require(heard.wait(timeout: .now() + 60) == .success)
         #expect(signals.withLock { $0 } == [.errorSignalled])
         try device.expect(.error)
         #expect(try errno { _ = try read(stream) } == .noDevice)
@@ -228,11 +228,11 @@ struct FaultTests {
             result.withLock { $0 = errno }
             ended.signal()
         }
-        began.wait()
+        try #require(began.wait(timeout: .now() + 60) == .success)
         _ = try other.set(.stop)
         #expect(fixture.backend.devices().count == 2)
         device.close()
-        ended.wait()
+        try #require(ended.wait(timeout: .now() + 60) == .success)
         #expect(result.withLock { $0 } == .noDevice)
     }
 
@@ -268,10 +268,10 @@ struct FaultTests {
             result.withLock { $0 = errno }
             ended.signal()
         }
-        began.wait()
+        try #require(began.wait(timeout: .now() + 60) == .success)
         _ = try device.set(.stop)
         stream.close()
-        ended.wait()
+        try #require(ended.wait(timeout: .now() + 60) == .success)
         #expect(result.withLock { $0 } == .noDevice)
         #expect(try !device.save().isEmpty)
     }
@@ -287,7 +287,7 @@ struct FaultTests {
             ended.signal()
         }
         backend.endWaits()
-        ended.wait()
+        try #require(ended.wait(timeout: .now() + 60) == .success)
         try backend.open(device, joining: nil).close()
     }
 

@@ -138,7 +138,7 @@ struct HostTests {
             ended.signal()
         }
         fixture.host.stop()
-        ended.wait()
+        try #require(ended.wait(timeout: .now() + 60) == .success)
         #expect(result.withLock { $0 } == .noDevice)
         #expect(try errno { _ = try session.state() } == .noDevice)
         #expect(try errno { _ = try session.set(.running) } == .noDevice)
@@ -164,7 +164,7 @@ struct HostTests {
             heard.signal()
         }
         fixture.host.backend.simulateSignal(.unplugRequested, on: sessions[0].device)
-        heard.wait()
+        try #require(heard.wait(timeout: .now() + 60) == .success)
         let next = try client.resume(sessions[0].device, sessions[0].keptFiles())
         sessions[0].close()
         next.onSignal { signal in
@@ -172,7 +172,7 @@ struct HostTests {
             heard.signal()
         }
         fixture.host.backend.simulateSignal(.errorSignalled, on: next.device)
-        heard.wait()
+        try #require(heard.wait(timeout: .now() + 60) == .success)
         #expect(signals.withLock { $0 } == [.unplugRequested, .errorSignalled])
     }
 
@@ -195,7 +195,7 @@ struct HostTests {
                 }
             }
         }
-        group.wait()
+        try #require(group.wait(timeout: .now() + 60) == .success)
         #expect(failures.withLock { $0 } == [])
         for number in 0..<count {
             let (source, target) = (sessions[2 * number], sessions[2 * number + 1])
@@ -228,11 +228,11 @@ struct HostTests {
             result.withLock { $0 = errno }
             ended.signal()
         }
-        began.wait()
+        try #require(began.wait(timeout: .now() + 60) == .success)
         _ = try sessions[1].set(.stop)
         #expect(client.devices().count == 2)
         sessions[0].close()
-        ended.wait()
+        try #require(ended.wait(timeout: .now() + 60) == .success)
         #expect(result.withLock { $0 } == .noDevice)
         let again = try client.open(id("sim-0"), joining: nil)
         try again.expect(.running)
@@ -250,7 +250,7 @@ struct HostTests {
         }
         try client.open(id("sim-1"), joining: nil).close()
         fixture.host.stop()
-        ended.wait()
+        try #require(ended.wait(timeout: .now() + 60) == .success)
     }
 
     @Test("faults are added to devices of a host that runs, and wrong ones are refused by name")
@@ -289,7 +289,7 @@ struct HostTests {
         let stream = try session.stream(.stopCopy)
         let buffer = IOBuffer(byteCount: 64)
         #expect(try unsafe stream.read(into: buffer.bytes) == 64)
-        heard.wait()
+        try #require(heard.wait(timeout: .now() + 60) == .success)
         try session.expect(.error)
         #expect(try errno { _ = try stream.readAll() } == .noDevice)
         #expect(try fixture.events(of: "sim-0").suffix(1) == ["error"])

@@ -125,13 +125,13 @@ private final class BlockedAdmission: Sendable {
             admitted.withLock { $0 = count }
             done.signal()
         }
-        waiting.wait()
+        #expect(waiting.wait(timeout: .now() + 60) == .success)
     }
 
     func stop() { isStopped.withLock { $0 = true } }
 
     func result() -> Int? {
-        done.wait()
+        #expect(done.wait(timeout: .now() + 60) == .success)
         return admitted.withLock { $0 }
     }
 }

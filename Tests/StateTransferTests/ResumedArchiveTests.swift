@@ -106,6 +106,24 @@ struct ResumedArchiveTests {
         #expect(abs(upload.writtenAt.millisecondsSinceEpoch / 1000 - Int64(time(nil))) < 3600)
     }
 
+    @Test("an upload that a start cannot look at is kept for one that can")
+    func keptOverFailure() throws {
+        let upload = try #require(try breakOff(after: 5000))
+        let path = "\(target.place.path)/images/image-1~upload"
+        let away = "\(target.place.path)/away"
+        // Whoever opens it hears an errno that says nothing of the files.
+        try #require(unsafe rename(path, away) == 0)
+        try #require(unsafe symlink(path, path) == 0)
+        #expect(try target.images.uploads() == [])
+        #expect(try target.place.names(in: "images") == ["image-1~upload"])
+        try #require(unsafe unlink(path) == 0)
+        try #require(unsafe rename(away, path) == 0)
+        #expect(try target.images.uploads() == [upload])
+        let receiver = try resume()
+        try receiver.receive(archive[Int(upload.byteCount)...])
+        #expect(try receiver.seal() == record)
+    }
+
     @Test("a whole one begins anew in place of the part that came")
     func anew() throws {
         _ = try breakOff(after: 5000)

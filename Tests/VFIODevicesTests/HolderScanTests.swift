@@ -72,6 +72,9 @@ private final class Holder {
         let theirs = FileDescriptor(owning: ends[1])
         self.process = try Self.cat([theirs.raw, theirs.raw, file.raw])
         // What cat echoes proves that it runs, and so has the file.
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        unsafe setsockopt(line.raw, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
         var byte: UInt8 = 1
         #expect(unsafe write(line.raw, &byte, 1) == 1)
         #expect(unsafe read(line.raw, &byte, 1) == 1)

@@ -101,7 +101,7 @@ struct MalformedTreeTests {
         }
         for _ in 0..<200 { #expect(known.isSuperset(of: inventory.devices().map(\.record.id))) }
         isDone.store(true, ordering: .releasing)
-        finished.wait()
+        try #require(finished.wait(timeout: .now() + 60) == .success)
         #expect(Set(inventory.devices().map(\.record.id)) == known)
     }
 

@@ -15,7 +15,7 @@ struct SignalTests {
         let event = try EventDescriptor(on: queue) { arrived.signal() }
         for _ in 0..<3 {
             try event.signal()
-            arrived.wait()
+            try #require(arrived.wait(timeout: .now() + 60) == .success)
         }
         event.cancel()
         try event.signal()

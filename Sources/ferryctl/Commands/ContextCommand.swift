@@ -5,9 +5,10 @@ struct ContextCommand: ParsableCommand {
         commandName: "context",
         abstract: "Keep servers under names.",
         discussion: """
-            They are kept in $FERRY_CONFIG, or in ~/.config/ferry/contexts.json. The server of a \
-            command is that of --server, --context, $FERRY_SERVER, $FERRY_CONTEXT, the current \
-            context, or unix:/run/ferry/ferryd.sock: the first of them that is there.
+            They are kept in $FERRY_CONFIG, or in ferry/contexts.json in $XDG_CONFIG_HOME or \
+            ~/.config. The server of a command is that of --server, --context, $FERRY_SERVER, \
+            $FERRY_CONTEXT, the current context, or unix:/run/ferry/ferryd.sock: the first of \
+            them that is there.
 
               ferryctl context set lab tcp:127.0.0.1:8080
               ferryctl context use lab

@@ -19,11 +19,11 @@ struct ContextFile {
 
     /// `$FERRY_CONFIG`, or `ferry/contexts.json` in the user's configuration directory.
     static func standard() throws(Failure) -> ContextFile {
-        if let path = setting("FERRY_CONFIG") { return ContextFile(path: path) }
-        if let directory = setting("XDG_CONFIG_HOME"), directory.hasPrefix("/") {
+        if let path = environment("FERRY_CONFIG") { return ContextFile(path: path) }
+        if let directory = environment("XDG_CONFIG_HOME"), directory.hasPrefix("/") {
             return ContextFile(path: directory + "/ferry/contexts.json")
         }
-        guard let home = setting("HOME") else {
+        guard let home = environment("HOME") else {
             throw Failure(text: "There is no home directory: set FERRY_CONFIG or HOME.")
         }
         return ContextFile(path: home + "/.config/ferry/contexts.json")
@@ -110,9 +110,8 @@ struct ContextFile {
     private static func objection(
         to file: borrowing FileDescriptor
     ) throws(Errno) -> String? {
-        var status = stat()
-        guard unsafe fstat(file.raw, &status) == 0 else { throw Errno(number: Glibc.errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else { return "is no regular file" }
+        let status = try stat(of: file)
+        guard status.isRegularFile else { return "is no regular file" }
         // root may do anything here anyway, and may keep one file for everybody.
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
             return "belongs to somebody else (uid \(status.st_uid))"
@@ -146,9 +145,5 @@ struct ContextFile {
 
     private func failure(_ text: String) -> Failure {
         Failure(text: "The contexts' file \(path) \(text).")
-    }
-
-    private static func setting(_ name: String) -> String? {
-        environment(name).flatMap { $0.isEmpty ? nil : $0 }
     }
 }

@@ -14,7 +14,21 @@ struct Printer {
         guard let line = try? JSONWriter.encode(document) else {
             return errors.write("ferryctl: the document cannot be written\n")
         }
-        output.write(String(decoding: line, as: UTF8.self) + "\n")
+        output.write(Self.withoutControls(line) + "\n")
+    }
+
+    /// JSON whose strings steer no terminal: beside the controls that JSON always escapes there are
+    /// DEL and those of C1, which some terminals obey as they do ESC.
+    private static func withoutControls(_ json: [UInt8]) -> String {
+        var text = String.UnicodeScalarView()
+        for scalar in String(decoding: json, as: UTF8.self).unicodeScalars {
+            if (0x7F...0x9F).contains(scalar.value) {
+                text += "\\u00\(String(scalar.value, radix: 16))".unicodeScalars
+            } else {
+                text.append(scalar)
+            }
+        }
+        return String(text)
     }
 
     /// Every item of a list, as one page.
