@@ -38,6 +38,16 @@ int ferry_open_beneath(int root, const char *path, int flags)
     return open_resolved(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
+ssize_t ferry_read_entries(int directory, void *bytes, size_t byte_count)
+{
+    ssize_t count;
+
+    do
+        count = syscall(SYS_getdents64, directory, bytes, byte_count);
+    while (count < 0 && errno == EINTR);
+    return count < 0 ? -errno : count;
+}
+
 static int identify(int result, const struct stat *status, struct ferry_file_identity *identity)
 {
     if (result < 0)

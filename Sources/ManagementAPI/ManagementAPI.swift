@@ -22,7 +22,13 @@ package final class ManagementAPI: Sendable {
         scrapes = ScrapeQueue { [transport, requests] in
             Self.metrics(of: engine, requests, transport)
         }
-        devices = DocumentCache(id: { $0.record.id.text }, document: { DeviceDTO($0) })
+        // All of a large host's, for a list that goes beyond the limit renders everything anew.
+        devices = DocumentCache(
+            countLimit: 16_384,
+            byteLimit: 16 << 20,
+            id: { $0.record.id.text },
+            document: { DeviceDTO($0) }
+        )
         sessions = DocumentCache(id: { $0.id.text }, document: { SessionDTO($0) })
         jobs = DocumentCache(id: { $0.job.id.text }, document: { JobDTO($0) })
         images = DocumentCache(id: { $0.id.text }, document: { ImageDTO($0) })

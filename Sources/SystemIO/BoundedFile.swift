@@ -51,22 +51,6 @@ package enum BoundedFile {
 
     /// The names in a directory, without `.` and `..`, at most `limit` of them, sorted.
     package static func names(in path: String, limit: Int = 100_000) throws(Errno) -> [String] {
-        guard let directory = unsafe opendir(path) else { throw Errno(number: Glibc.errno) }
-        defer { unsafe closedir(directory) }
-        return unsafe names(of: directory, limit: limit)
-    }
-
-    /// What is left to read of an open directory, sorted.
-    static func names(of directory: OpaquePointer, limit: Int) -> [String] {
-        var names: [String] = []
-        while names.count < limit, let entry = unsafe readdir(directory) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
-                    unsafe String(cString: $0)
-                }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
+        try FileDescriptor(opening: path, O_RDONLY | O_DIRECTORY).names(limit: limit)
     }
 }

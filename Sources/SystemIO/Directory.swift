@@ -143,30 +143,20 @@ package struct Directory: ~Copyable, Sendable {
 
     /// The names in the directory, without `.` and `..`, at most `limit` of them, sorted.
     package borrowing func names(limit: Int = 100_000) throws(Errno) -> [String] {
-        let stream = try unsafe entries()
-        defer { unsafe closedir(stream) }
-        return unsafe BoundedFile.names(of: stream, limit: limit)
+        // A descriptor of its own: reading moves the position of the open file.
+        try FileDescriptor(opening: ".", in: descriptor, O_RDONLY | O_DIRECTORY)
+            .names(limit: limit)
     }
 
     /// The same, for who wants nothing else of the directory.
     package consuming func intoNames(limit: Int = 100_000) throws(Errno) -> [String] {
-        let stream = try unsafe Self.entries(of: descriptor)
-        defer { unsafe closedir(stream) }
-        return unsafe BoundedFile.names(of: stream, limit: limit)
+        try descriptor.names(limit: limit)
     }
 
     /// The entries of the directory, for the caller to close.
     private borrowing func entries() throws(Errno) -> OpaquePointer {
         // A descriptor of its own: readdir moves the position of the open file.
-        try unsafe Self.entries(
-            of: FileDescriptor(opening: ".", in: descriptor, O_RDONLY | O_DIRECTORY)
-        )
-    }
-
-    private static func entries(
-        of directory: consuming FileDescriptor
-    ) throws(Errno) -> OpaquePointer {
-        let raw = directory.release()
+        let raw = try FileDescriptor(opening: ".", in: descriptor, O_RDONLY | O_DIRECTORY).release()
         guard let stream = unsafe fdopendir(raw) else {
             let error = Errno(number: Glibc.errno)
             _ = Glibc.close(raw)

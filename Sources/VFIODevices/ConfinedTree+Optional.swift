@@ -11,13 +11,17 @@ extension ConfinedTree {
         }
     }
 
-    /// Every link in a directory, with where it points, in the order of the names.
-    func links(in directory: String) -> [(name: String, target: String)] {
+    /// Every link in a directory whose name is wanted, with where it points, in the order of the
+    /// names.
+    func links(
+        in directory: String,
+        where isWanted: (String) -> Bool = { _ in true }
+    ) -> [(name: String, target: String)] {
         guard let directory = try? self.directory(at: directory),
             let names = try? directory.names()
         else { return [] }
         var links: [(name: String, target: String)] = []
-        for name in names {
+        for name in names where isWanted(name) {
             guard let target = try? directory.linkTarget(of: name) else { continue }
             links.append((name, target))
         }

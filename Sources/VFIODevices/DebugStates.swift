@@ -45,10 +45,13 @@ final class DebugStates: Sendable {
     }
 
     /// The answers for devices by their kernel names; those that take too long are missing.
-    func answers(for names: [String]) -> [String: Answer] {
-        guard !names.isEmpty, tree.hasDirectory(at: Self.directory),
-            let (reader, stuck) = takeReader()
-        else { return [:] }
+    ///
+    /// The names are asked for only where debugfs has any device at all.
+    func answers(for names: @autoclosure () -> [String]) -> [String: Answer] {
+        let shown = Set(tree.namesIfAny(in: Self.directory))
+        guard !shown.isEmpty else { return [:] }
+        let names = names().filter(shown.contains)
+        guard !names.isEmpty, let (reader, stuck) = takeReader() else { return [:] }
         let request = DebugStateRequest(names.filter { !stuck.contains($0) })
         reader.async { [self] in
             while let name = request.next() {

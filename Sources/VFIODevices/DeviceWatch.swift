@@ -7,8 +7,9 @@ internal import SystemIO
 ///
 /// Level-triggered: an event of the kernel's says that it is worth looking, never what has changed,
 /// so nothing is lost when events are, and none has to be understood. Where no events come (in a
-/// container) a list that is asked for makes it look again when it is old. A look may hang, in an
-/// attribute whose device is being unbound: the list is then that of the last one.
+/// container, or of a captured tree) a list that is asked for makes it look again when it is old. A
+/// look may hang, in an attribute whose device is being unbound: the list is then that of the last
+/// one.
 final class DeviceWatch: Sendable {
     /// Those that were there and are not, and those that are new or not what they were; gives
     /// whether that was taken, for it is told again when it was not.
@@ -92,19 +93,24 @@ final class DeviceWatch: Sendable {
 
     /// The devices as they were seen last.
     ///
-    /// A list that is old makes it look; who asks first then waits for it, for a bounded time.
+    /// A list that is old makes it look. Who asks first then waits for it, for a bounded time, but
+    /// not where the last look took longer than that.
     var devices: [SysfsDevice] {
-        let isOld = state.withLock { Self.now - $0.seenAt > options.ageLimitNanoseconds }
-        if isOld, let seen = lookSoon(after: 0) {
-            _ = seen.wait(timeout: .now() + .nanoseconds(Int(options.patienceNanoseconds)))
+        let (devices, isOld, isQuick) = state.withLock { state in
+            (
+                state.devices, Self.now - state.seenAt > options.ageLimitNanoseconds,
+                state.lookNanoseconds < options.patienceNanoseconds
+            )
         }
+        guard isOld, let seen = lookSoon(after: 0), isQuick else { return devices }
+        _ = seen.wait(timeout: .now() + .nanoseconds(Int(options.patienceNanoseconds)))
         return state.withLock { $0.devices }
     }
 
     /// Tells of every change since the watch began, on the watch's own queue, one after another.
     func observe(_ observer: @escaping Observer) {
         state.withLock { $0.observer = observer }
-        queue.async { [weak self] in self?.compare() }
+        queue.async { [weak self] in self?.tellChanges() }
     }
 
     /// Looks now; blocks until the list is that of now.
@@ -149,22 +155,39 @@ final class DeviceWatch: Sendable {
 
     private func compare() {
         // Before the look: what happens during it makes another one due.
-        state.withLock { $0.isLookDue = false }
+        let known = state.withLock { state in
+            state.isLookDue = false
+            return state.devices
+        }
         let begun = Self.now
-        let found = inventory.devices()
+        let found = Self.keeping(known, inventory.devices())
         // Devices that could not be looked at are not gone.
         let isWhole = inventory.exhaustion() == nil
-        let (told, observer) = state.withLock { state in
+        state.withLock { state in
             state.lookedAt = Self.now
             state.lookNanoseconds = state.lookedAt - begun
             if isWhole { (state.devices, state.seenAt) = (found, begun) }
-            return (state.told, state.observer)
         }
-        guard isWhole, let observer else { return }
-        if Self.tell(observer, told, found) {
-            state.withLock { $0.told = found }
+        tellChanges()
+    }
+
+    /// Tells what was seen last, where that is not what is known.
+    private func tellChanges() {
+        let (told, devices, observer) = state.withLock { ($0.told, $0.devices, $0.observer) }
+        guard let observer else { return }
+        if Self.tell(observer, told, devices) {
+            state.withLock { $0.told = devices }
         } else {
             lookSoon(after: options.retryNanoseconds)
+        }
+    }
+
+    /// What was found, those that are what they were as the very values they were: whoever has kept
+    /// something for one compares it at once.
+    private static func keeping(_ known: [SysfsDevice], _ found: [SysfsDevice]) -> [SysfsDevice] {
+        let known = Dictionary(known.map { ($0.record.id, $0) }) { first, _ in first }
+        return found.map { device in
+            known[device.record.id].flatMap { $0 == device ? $0 : nil } ?? device
         }
     }
 

@@ -35,13 +35,11 @@ final class GroupReader {
     }
 
     private func read(_ number: String) -> Group {
-        guard SysfsPath.isName(number),
-            let directory = try? tree.directory(at: "\(Self.directory)/\(number)")
-        else { return Group(kind: nil, names: []) }
-        let names = try? Directory(opening: "devices", in: directory).intoNames()
+        guard SysfsPath.isName(number) else { return Group(kind: nil, names: []) }
+        let path = "\(Self.directory)/\(number)"
         return Group(
-            kind: try? directory.text(of: "type", limit: 64),
-            names: Array((names ?? []).prefix(Self.memberLimit))
+            kind: try? tree.text(at: "\(path)/type", limit: 64),
+            names: Array(tree.namesIfAny(in: "\(path)/devices").prefix(Self.memberLimit))
         )
     }
 

@@ -1,7 +1,6 @@
 internal import Dispatch
 package import MigrationCore
 package import MigrationPorts
-internal import Synchronization
 internal import SystemIO
 
 /// The VFIO devices of the kernel, through their character devices and iommufd, or through their
@@ -15,11 +14,9 @@ package final class KernelBackend: DeviceBackend {
     private let debugStates: DebugStates
     private let supports = SupportCache()
     private let groups: OpenGroups
-    /// What is listed of the running kernel; nil for a captured tree, which is read each time.
-    private let watch: DeviceWatch?
+    /// What is listed; of a captured tree too, for which there are no events.
+    private let watch: DeviceWatch
     private let changes: HostChanges
-    // Guards the devices as last listed with descriptors to spare; a leaf of the lock order.
-    private let lastListing = Mutex<[SysfsDevice]>([])
     /// Where every session's signals are handled.
     private let signalQueue = DispatchQueue(label: "ferry.vfio.signals")
 
@@ -38,31 +35,20 @@ package final class KernelBackend: DeviceBackend {
         }
         self.deviceDirectory = deviceDirectory
         self.isReadOnly = sysfsRoot != "/"
-        self.watch = isReadOnly ? nil : DeviceWatch(inventory, hearing: try? UeventSocket())
+        self.watch = DeviceWatch(inventory, hearing: isReadOnly ? nil : try? UeventSocket())
         self.debugStates = DebugStates(tree: inventory.tree)
         self.changes = HostChanges(inventory)
         self.groups = OpenGroups(containerPath: "\(deviceDirectory)/vfio/vfio")
     }
 
-    package func devices() -> [DeviceRecord] {
-        if let watch { return completed(watch.devices) }
-        let found = inventory.devices()
-        let isWhole = inventory.exhaustion() == nil
-        return completed(
-            lastListing.withLock { last in
-                // Devices that could not be looked at are not gone.
-                if isWhole { last = found }
-                return last
-            }
-        )
-    }
+    package func devices() -> [DeviceRecord] { completed(watch.devices) }
 
     package func device(_ id: DeviceID) -> DeviceRecord? {
         inventory.device(id).flatMap { completed([$0]).first }
     }
 
     package func observe(_ onChange: @escaping @Sendable (DeviceChanges) -> Bool) {
-        watch?.observe { [supports] gone, changed in
+        watch.observe { [supports] gone, changed in
             supports.forget(gone: gone, changed: changed.map(\.record))
             return onChange(DeviceChanges(gone: gone, changed: changed.map(\.record.id)))
         }
@@ -378,6 +364,8 @@ package final class KernelBackend: DeviceBackend {
     /// Adds what was learned by opening, and what debugfs tells.
     private func completed(_ devices: [SysfsDevice]) -> [DeviceRecord] {
         let answers = debugStates.answers(for: devices.map(\.kernelName))
+        // A list is as long as the host is large, and of most hosts no more is known.
+        if answers.isEmpty, supports.isEmpty { return devices.map(\.record) }
         return devices.map { device in
             var record = device.record
             switch answers[device.kernelName] {

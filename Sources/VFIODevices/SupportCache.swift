@@ -40,6 +40,9 @@ final class SupportCache: Sendable {
     // Guards the answers; a leaf of the lock order.
     private let entries = Mutex<[DeviceID: Entry]>([:])
 
+    /// Whether no device has answered.
+    var isEmpty: Bool { entries.withLock(\.isEmpty) }
+
     func keep(_ support: MigrationSupport, for record: DeviceRecord) {
         let answer = Answer(support: support, at: SystemClock.timestamp())
         let entry = Entry(identity: Identity(record), answer: answer)

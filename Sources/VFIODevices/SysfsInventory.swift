@@ -30,22 +30,26 @@ struct SysfsInventory: Sendable {
 
     /// Every device, those that VFIO could have too, sorted by id.
     func devices() -> [SysfsDevice] {
-        let reader = reader(Set(tree.namesIfAny(in: Self.groupClass)).contains)
-        var found: [DeviceID: SysfsDevice] = [:]
-        var known: Set<String> = []
-        for place in places() {
-            guard let device = reader.device(at: place.directory, cdev: place.cdev),
-                found[device.record.id] == nil
-            else { continue }
-            found[device.record.id] = device
-            known.insert(device.directory)
-            // A subchannel is one device with the mdev on it.
-            known.insert(SysfsPath.parent(device.directory))
+        let nodes = Set(tree.namesIfAny(in: Self.groupClass))
+        let had = SideBySide.map(places()) { [self] places in
+            let reader = reader(nodes.contains)
+            return places.compactMap { reader.device(at: $0.directory, cdev: $0.cdev) }
         }
-        for path in candidatePlaces(known) {
-            guard let device = reader.candidate(at: path), found[device.record.id] == nil,
-                device.record.candidate?.kind != .host
-            else { continue }
+        var found: [DeviceID: SysfsDevice] = [:]
+        found.reserveCapacity(had.count)
+        var known: Set<String> = []
+        for device in had where found[device.record.id] == nil {
+            found[device.record.id] = device
+            known.insert(device.kernelName)
+            // A subchannel is one device with the mdev on it.
+            known.insert(SysfsPath.lastName(SysfsPath.parent(device.directory)) ?? "")
+        }
+        let candidates = SideBySide.map(candidatePlaces(known)) { [self] places in
+            let reader = reader(nodes.contains)
+            return places.compactMap(reader.candidate)
+        }
+        for device in candidates
+        where found[device.record.id] == nil && device.record.candidate?.kind != .host {
             found[device.record.id] = device
         }
         return found.values.sorted { $0.record.id < $1.record.id }
@@ -147,13 +151,12 @@ struct SysfsInventory: Sendable {
     }
 
     /// Where devices are that VFIO may have one day: all of the buses it has drivers for, but those
-    /// that are known.
+    /// whose names are known.
     private func candidatePlaces(_ known: Set<String>) -> [String] {
         ["pci", "css", "platform", "amba", "fsl-mc", "cdx"].flatMap { bus in
             let directory = "sys/bus/\(bus)/devices"
-            return tree.links(in: directory).prefix(Self.entryLimit)
+            return tree.links(in: directory) { !known.contains($0) }.prefix(Self.entryLimit)
                 .map { SysfsPath.resolve($0.target, in: directory) }
-                .filter { !known.contains($0) }
         }
     }
 

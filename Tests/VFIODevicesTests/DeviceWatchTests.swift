@@ -60,7 +60,7 @@ struct DeviceWatchTests {
     private func heard(_ tree: SysfsTree, by ear: Ear) throws -> DeviceWatch {
         let watch = try watch(tree)
         watch.observe(ear.hear)
-        // Behind the look that observing makes.
+        // Behind what observing tells.
         watch.look()
         return watch
     }
@@ -148,6 +148,21 @@ struct DeviceWatchTests {
         #expect(watch.devices.count == 1)
         tree.remove("sys/class/vfio-dev/vfio0")
         tree.remove("sys/bus/pci/devices/0000:41:00.3")
+        #expect(watch.devices.isEmpty)
+    }
+
+    @Test("an old list that takes long to look at is given as it is, and the look goes on")
+    func impatience() throws {
+        let tree = try tree()
+        var options = DeviceWatch.Options()
+        options.ageLimitNanoseconds = 0
+        options.patienceNanoseconds = 0
+        let inventory = try SysfsInventory(root: tree.root, deviceDirectory: "/dev")
+        let watch = DeviceWatch(inventory, hearing: nil, options)
+        tree.remove("sys/class/vfio-dev/vfio0")
+        tree.remove("sys/bus/pci/devices/0000:41:00.3")
+        #expect(watch.devices.count == 1)
+        watch.look()
         #expect(watch.devices.isEmpty)
     }
 

@@ -16,6 +16,9 @@ int ferry_open_in_root(int root, const char *path, int flags);
  * RESOLVE_NO_SYMLINKS). Close-on-exec. */
 int ferry_open_beneath(int root, const char *path, int flags);
 
+/* The next entries of an open directory (getdents64): their bytes, 0 at the end. */
+ssize_t ferry_read_entries(int directory, void *bytes, size_t byte_count);
+
 /* What an open file or a path is, comparable between processes. */
 struct ferry_file_identity {
     uint64_t device; /* of the file system; 0 for a device node */
