@@ -16,7 +16,7 @@ package final class KernelBackend: DeviceBackend {
     private let supports = SupportCache()
     private let groups: OpenGroups
     /// What is listed of the running kernel; nil for a captured tree, which is read each time.
-    private let watch: DeviceWatch?
+    private let watch: DeviceWatch<SysfsDevice>?
     private let changes: HostChanges
     // Guards the devices as last listed with descriptors to spare; a leaf of the lock order.
     private let lastListing = Mutex<[SysfsDevice]>([])
