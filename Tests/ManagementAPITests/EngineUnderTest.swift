@@ -22,6 +22,7 @@ final class EngineUnderTest: Sendable {
 
     init(
         _ specs: String...,
+        beside others: [any DeviceBackend] = [],
         configure: (inout EngineConfiguration) -> Void = { _ in },
         accessLog: AccessLog? = nil
     ) throws {
@@ -36,7 +37,7 @@ final class EngineUnderTest: Sendable {
         configure(&configuration)
         engine = try Engine(
             configuration: configuration,
-            backends: [SimulatedBackend(specs.map { try SimulationSpec.parse($0) })],
+            backends: others + [SimulatedBackend(specs.map { try SimulationSpec.parse($0) })],
             store: SQLiteJobStore(path: directory + "/ferry.sqlite"),
             images: ImageDirectory(path: directory + "/images"),
             clock: MachineClock()
