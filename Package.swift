@@ -148,7 +148,7 @@ let package = Package(
             [
                 "ManagementAPI", "JobEngine", "JobStore", "SimulatedDevices", "StateTransfer",
                 "MigrationPorts", "MigrationCore", "SystemIO", "APISchema", "JSONCoding",
-                .product(name: "Yams", package: "Yams"),
+                "VFIODevices", .product(name: "Yams", package: "Yams"),
             ]
         ),
         tests(
@@ -171,7 +171,7 @@ let package = Package(
         tests(
             "FerrydTests",
             [
-                "ferryd", "ManagementAPI", "MigrationCore", argumentParser,
+                "ferryd", "ManagementAPI", "MigrationCore", "VFIODevices", argumentParser,
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

@@ -1,7 +1,7 @@
 /// One VFIO device of the host.
 package struct DeviceDTO: Hashable, Sendable, Codable {
     package let id: String
-    /// `kernel` or `simulated`.
+    /// `kernel`, `simulated` or `vfio_user`.
     package let backend: String
     package let bus: String
     /// The bus's own name of it.
@@ -25,6 +25,7 @@ package struct DeviceDTO: Hashable, Sendable, Codable {
     package var mdev: MediatedFactsDTO?
     package var ccw: SubchannelFactsDTO?
     package var ap: MatrixFactsDTO?
+    package var vfioUser: SocketFactsDTO?
     /// Left out for a device that VFIO has.
     package var candidate: CandidateDTO?
     package let migration: MigrationSupportDTO
@@ -66,12 +67,21 @@ package struct MigrationSupportDTO: Hashable, Sendable, Codable {
     package let source: String?
     /// When the device was asked.
     package let probedAt: String?
+    /// Why Ferry does not know, and does nothing about it; left out elsewhere.
+    package let reason: String?
 
-    package init(kind: String, flags: [String], source: String?, probedAt: String?) {
+    package init(
+        kind: String,
+        flags: [String],
+        source: String?,
+        probedAt: String?,
+        reason: String? = nil
+    ) {
         self.kind = kind
         self.flags = flags
         self.source = source
         self.probedAt = probedAt
+        self.reason = reason
     }
 }
 

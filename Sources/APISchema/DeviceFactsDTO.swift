@@ -102,6 +102,20 @@ package struct MatrixFactsDTO: Hashable, Sendable, Codable {
     }
 }
 
+/// What the path of a vfio-user device leads to.
+package struct SocketFactsDTO: Hashable, Sendable, Codable {
+    /// `present`, `missing`, `not_a_socket` or `unreadable`.
+    package let socket: String
+    /// `0660`: who may connect, in octal; of a socket only, as are its owners.
+    package var mode: String?
+    package var uid: UInt32?
+    package var gid: UInt32?
+    /// Why nobody can tell.
+    package var errno: String?
+
+    package init(socket: String) { self.socket = socket }
+}
+
 /// What keeps VFIO from a device that it could have.
 package struct CandidateDTO: Hashable, Sendable, Codable {
     /// `available`, `parent` or `host`.

@@ -76,7 +76,11 @@ extension JobAdmission {
     /// Nothing is said of a device that is not there: its name is at fault.
     func session(_ device: DeviceID, _ findings: inout Findings) -> OpenSession? {
         if let session = sessions.open(on: device) { return session }
-        guard let backend = (try? backends.owner(of: device))?.backend else { return nil }
+        guard let (backend, record) = try? backends.owner(of: device) else { return nil }
+        if let reason = record.listedOnly {
+            findings.note(.listedOnly(device, reason))
+            return nil
+        }
         let holders = backend.holders(of: device)
         guard holders.isEmpty else {
             findings.note(.inUse(device, by: holders))

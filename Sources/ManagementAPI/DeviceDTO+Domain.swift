@@ -35,6 +35,7 @@ extension DeviceDTO {
                 controlDomains: $0.controlDomains
             )
         }
+        vfioUser = record.socket.map(SocketFactsDTO.init)
         candidate = record.candidate.map {
             CandidateDTO(kind: $0.kind.rawValue, driver: $0.driver, steps: $0.steps)
         }
@@ -54,7 +55,8 @@ extension MigrationSupportDTO {
             kind: support.kind,
             flags: support.flags?.names ?? [],
             source: view.migrationSource,
-            probedAt: view.probedAt
+            probedAt: view.probedAt,
+            reason: view.record.listedOnly
         )
     }
 }
@@ -116,6 +118,20 @@ extension SubchannelFactsDTO {
             availableMask: hexadecimal(UInt32(facts.availableMask), digits: 2),
             operationalMask: hexadecimal(UInt32(facts.operationalMask), digits: 2)
         )
+    }
+}
+
+extension SocketFactsDTO {
+    init(_ facts: SocketFacts) {
+        self.init(socket: facts.name)
+        switch facts {
+        case .present(let permissions, let owner, let group):
+            let digits = String(permissions, radix: 8)
+            mode = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+            (uid, gid) = (owner, group)
+        case .unreadable(let error): errno = error.name
+        case .missing, .notASocket: break
+        }
     }
 }
 

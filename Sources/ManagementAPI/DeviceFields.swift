@@ -9,7 +9,8 @@ enum DeviceFields {
         members: [
             "id", "backend", "bus", "address", "driver", "iommu_group", "cdev", "group",
             "vendor_id", "device_id", "vendor_name", "device_name", "device_api", "numa_node",
-            "isolation", "pci", "mdev", "ccw", "ap", "candidate", "migration", "vfio_state",
+            "isolation", "pci", "mdev", "ccw", "ap", "vfio_user", "candidate", "migration",
+            "vfio_state",
             "session", "content", "locked_by", "holders", "simulated",
         ],
         fields: own + [
@@ -48,6 +49,7 @@ enum DeviceFields {
         .text("mdev.type") { $0.record.mediated?.type },
         .text("ccw.subchannel") { $0.record.subchannel?.address },
         .set("ap.queues") { $0.record.matrix?.queues ?? [] },
+        .text("vfio_user.socket") { $0.record.socket?.name },
         .text("candidate.driver") { $0.record.candidate?.driver },
         .text("candidate.kind") { $0.record.candidate?.kind.rawValue },
     ]

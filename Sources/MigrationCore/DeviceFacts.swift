@@ -116,6 +116,26 @@ package struct MatrixFacts: Hashable, Sendable {
     }
 }
 
+/// What the path of a vfio-user device leads to, as its directory shows it.
+package enum SocketFacts: Hashable, Sendable {
+    /// A socket; whether anybody listens is not asked.
+    case present(permissions: UInt32, owner: UInt32, group: UInt32)
+    case missing
+    /// Something that is no socket, a symbolic link among them.
+    case notASocket
+    /// Nobody can tell: a directory on the way may not be searched, or fails.
+    case unreadable(Errno)
+
+    package var name: String {
+        switch self {
+        case .present: "present"
+        case .missing: "missing"
+        case .notASocket: "not_a_socket"
+        case .unreadable: "unreadable"
+        }
+    }
+}
+
 /// A device that VFIO could have and does not have yet.
 package struct CandidateFacts: Hashable, Sendable {
     package let kind: Kind

@@ -27,10 +27,12 @@ package struct DeviceRecord: Hashable, Sendable {
         package var mediated: MediatedFacts?
         package var subchannel: SubchannelFacts?
         package var matrix: MatrixFacts?
+        package var socket: SocketFacts?
         package var candidate: CandidateFacts?
         package var debugState: ReportedState?
         package var support: MigrationSupport
         package var supportSource: SupportSource?
+        package var listedOnly: String?
         package var simulation: SimulationFacts?
     }
 
@@ -72,7 +74,7 @@ package struct DeviceRecord: Hashable, Sendable {
 
     package var bus: Bus { facts.fields.bus }
 
-    /// The bus's own name of it: `0000:41:00.3`, a UUID, `0.0.1234`.
+    /// The bus's own name of it: `0000:41:00.3`, a UUID, `0.0.1234`, the path of a socket.
     package var address: String { facts.fields.address }
 
     /// The driver bound to it, if any.
@@ -160,6 +162,12 @@ package struct DeviceRecord: Hashable, Sendable {
         set { change { $0.matrix = newValue } }
     }
 
+    /// What is found under the path of a vfio-user device.
+    package var socket: SocketFacts? {
+        get { facts.fields.socket }
+        set { change { $0.socket = newValue } }
+    }
+
     /// Nil for a device that VFIO has.
     package var candidate: CandidateFacts? {
         get { facts.fields.candidate }
@@ -188,10 +196,17 @@ package struct DeviceRecord: Hashable, Sendable {
         set { change { $0.simulation = newValue } }
     }
 
+    /// Why Ferry lists the device and does nothing else with it; nil for one that it uses.
+    package var listedOnly: String? {
+        get { facts.fields.listedOnly }
+        set { change { $0.listedOnly = newValue } }
+    }
+
     /// The code that reaches the device.
     package enum Backend: String, Hashable, Sendable, Codable {
         case kernel
         case simulated
+        case vfioUser = "vfio_user"
     }
 
     /// Where the device sits.
@@ -205,6 +220,8 @@ package struct DeviceRecord: Hashable, Sendable {
         case fslMC = "fsl_mc"
         case cdx
         case simulated
+        /// No bus at all: a program is behind a UNIX socket.
+        case vfioUser = "vfio_user"
     }
 }
 

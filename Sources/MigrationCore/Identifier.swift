@@ -65,7 +65,7 @@ package enum IdentifierKind {
     package enum Image: Sendable {}
 }
 
-/// `pci-0000:41:00.3`, `mdev-<uuid>`, `ccw-0.0.1234`, `sim-0`; never vfioN, which is reused.
+/// `pci-0000:41:00.3`, `mdev-<uuid>`, `ccw-0.0.1234`, `vfiouser-net0`, `sim-0`; never vfioN, which is reused.
 package typealias DeviceID = Identifier<IdentifierKind.Device>
 package typealias SessionID = Identifier<IdentifierKind.Session>
 package typealias JobID = Identifier<IdentifierKind.Job>

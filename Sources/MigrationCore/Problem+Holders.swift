@@ -1,4 +1,11 @@
 extension Problem {
+    /// `not-migratable`: a device that Ferry shows and does not use, and why.
+    package static func listedOnly(_ device: DeviceID, _ reason: String) -> Problem {
+        var facts = Facts(device: device)
+        facts.reasons = [reason]
+        return Problem(.notMigratable, "\(device) is listed only.", facts)
+    }
+
     /// A device that must be idle for what is asked, and that other processes have open.
     package static func inUse(_ device: DeviceID, by holders: [Holder]) -> Problem {
         var problem = busy("\(device) is in use", by: holders)

@@ -54,7 +54,7 @@ struct Candidate {
             kind = isOverridden ? .available : .host
             driver = isOverridden ? override ?? usual : usual
             api = driver
-        case .mdev, .ap, .simulated: return nil
+        case .mdev, .ap, .simulated, .vfioUser: return nil
         }
     }
 

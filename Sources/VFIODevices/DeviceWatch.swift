@@ -3,23 +3,62 @@ internal import MigrationCore
 internal import Synchronization
 internal import SystemIO
 
-/// Keeps the list of the host's devices true while they come and go.
+/// A device as one look saw it.
+protocol WatchedDevice: Equatable, Sendable {
+    var id: DeviceID { get }
+
+    /// Whether it is what an earlier look saw, as far as anybody is told.
+    func isStill(_ before: Self) -> Bool
+}
+
+/// What says that it is worth looking again, and no more than that.
+protocol LookHints: Sendable {
+    /// Calls a handler whenever there is something to read.
+    func source(
+        on queue: DispatchQueue,
+        _ handler: @escaping @Sendable () -> Void
+    ) -> ReadSource
+
+    /// Reads what has come, `limit` messages of it at most, and gives whether it is worth a look.
+    ///
+    /// Never blocks.
+    func areWorthLooking(limit: Int) -> Bool
+}
+
+/// The bounds of a watch.
+struct WatchOptions {
+    /// A driver that binds a thousand functions makes many events; one look is enough for what
+    /// comes within this time.
+    var settlingNanoseconds: UInt64 = 50_000_000
+    /// When a list that is asked for is too old where events may not come.
+    var ageLimitNanoseconds: UInt64 = 2_000_000_000
+    /// How long who asks for an old list waits for a new one.
+    var patienceNanoseconds: UInt64 = 250_000_000
+    /// When changes are told again that were not taken.
+    var retryNanoseconds: UInt64 = 1_000_000_000
+    /// Messages that are read before others may use the thread.
+    var messageLimit = 4096
+}
+
+/// Keeps a list of devices true while they come and go.
 ///
-/// Level-triggered: an event of the kernel's says that it is worth looking, never what has changed,
-/// so nothing is lost when events are, and none has to be understood. Where no events come (in a
-/// container, or of a captured tree) a list that is asked for makes it look again when it is old. A
-/// look may hang, in an attribute whose device is being unbound: the list is then that of the last
+/// Level-triggered: a hint of the kernel's says that it is worth looking, never what has changed,
+/// so nothing is lost when hints are, and none has to be understood. Where none come (of devices in
+/// a container, or of a captured tree) a list that is asked for makes it look again when it is old.
+/// A look may hang, in an attribute whose device is being unbound: the list is then that of the last
 /// one.
-final class DeviceWatch: Sendable {
+final class DeviceWatch<Device: WatchedDevice>: Sendable {
     /// Those that were there and are not, and those that are new or not what they were; gives
     /// whether that was taken, for it is told again when it was not.
-    typealias Observer = @Sendable (_ gone: [DeviceID], _ changed: [SysfsDevice]) -> Bool
+    typealias Observer = @Sendable (_ gone: [DeviceID], _ changed: [Device]) -> Bool
+    /// Looks for devices; those that could not be looked at are not gone when not all could.
+    typealias Look = @Sendable () -> (devices: [Device], isWhole: Bool)
 
     private struct State {
         /// As they were seen last.
-        var devices: [SysfsDevice]
+        var devices: [Device]
         /// As the observer knows them.
-        var told: [SysfsDevice]
+        var told: [Device]
         /// When `devices` was looked at.
         var seenAt: UInt64
         /// When the last look ended, whatever came of it, and how long it took.
@@ -30,49 +69,28 @@ final class DeviceWatch: Sendable {
         var source: ReadSource?
     }
 
-    /// The bounds of a watch.
-    struct Options {
-        /// A driver that binds a thousand functions makes many events; one look is enough for what
-        /// comes within this time.
-        var settlingNanoseconds: UInt64 = 50_000_000
-        /// When a list that is asked for is too old where events may not come.
-        var ageLimitNanoseconds: UInt64 = 2_000_000_000
-        /// How long who asks for an old list waits for a new one.
-        var patienceNanoseconds: UInt64 = 250_000_000
-        /// When changes are told again that were not taken.
-        var retryNanoseconds: UInt64 = 1_000_000_000
-        /// Events that are read before others may use the thread.
-        var eventLimit = 4096
-    }
-
-    /// Subsystems whose events can change what is listed.
-    private static let subsystems: Set<String> = [
-        "vfio-dev", "vfio", "pci", "mdev", "css", "ccw", "ap", "platform", "amba", "fsl-mc", "cdx",
-        "iommu", "vfio_ap", "matrix",
-    ]
-
-    private let inventory: SysfsInventory
-    private let options: Options
-    private let socket: UeventSocket?
+    private let look: Look
+    private let options: WatchOptions
+    private let hints: (any LookHints)?
     private let queue = DispatchQueue(label: "ferry.vfio.watch")
     /// Guards the devices as they were seen last.
     ///
     /// A leaf: looking and telling is done outside of it, by the queue alone.
     private let state: Mutex<State>
 
-    /// Looks once, and watches from then on; without a socket it hears of nothing.
+    /// Looks once, and watches from then on; without hints it hears of nothing.
     ///
-    /// The socket is there before the first look, so that nothing falls between.
+    /// The hints are there before the first look, so that nothing falls between.
     init(
-        _ inventory: SysfsInventory,
-        hearing socket: UeventSocket?,
-        _ options: Options = Options()
+        hearing hints: (any LookHints)?,
+        _ options: WatchOptions = WatchOptions(),
+        _ look: @escaping Look
     ) {
-        self.inventory = inventory
+        self.look = look
         self.options = options
-        self.socket = socket
+        self.hints = hints
         let begun = Self.now
-        let devices = inventory.devices()
+        let devices = look().devices
         let now = Self.now
         state = Mutex(
             State(
@@ -83,8 +101,8 @@ final class DeviceWatch: Sendable {
                 lookNanoseconds: now - begun
             )
         )
-        guard let socket else { return }
-        let source = socket.source(on: queue) { [weak self] in self?.didReceive() }
+        guard let hints else { return }
+        let source = hints.source(on: queue) { [weak self] in self?.didReceive() }
         state.withLock { $0.source = source }
         source.resume()
     }
@@ -95,7 +113,7 @@ final class DeviceWatch: Sendable {
     ///
     /// A list that is old makes it look. Who asks first then waits for it, for a bounded time, but
     /// not where the last look took longer than that.
-    var devices: [SysfsDevice] {
+    var devices: [Device] {
         let (devices, isOld, isQuick) = state.withLock { state in
             (
                 state.devices, Self.now - state.seenAt > options.ageLimitNanoseconds,
@@ -114,22 +132,12 @@ final class DeviceWatch: Sendable {
     }
 
     /// Looks now; blocks until the list is that of now.
-    func look() { queue.sync { compare() } }
+    func lookNow() { queue.sync { compare() } }
 
     private func didReceive() {
-        var isWorthLooking = false
         // Dispatch calls again for those that are left.
-        for _ in 0..<options.eventLimit {
-            guard let message = try? socket?.receive() else { break }
-            switch message {
-            case .event(let event):
-                isWorthLooking =
-                    isWorthLooking || event.subsystem.map(Self.subsystems.contains) ?? false
-            case .lost: isWorthLooking = true
-            case .meaningless: break
-            }
-        }
-        if isWorthLooking { lookSoon(after: options.settlingNanoseconds) }
+        guard let hints, hints.areWorthLooking(limit: options.messageLimit) else { return }
+        lookSoon(after: options.settlingNanoseconds)
     }
 
     /// Makes a look due; nil when one is already.
@@ -160,9 +168,8 @@ final class DeviceWatch: Sendable {
             return state.devices
         }
         let begun = Self.now
-        let found = Self.keeping(known, inventory.devices())
-        // Devices that could not be looked at are not gone.
-        let isWhole = inventory.exhaustion() == nil
+        let (looked, isWhole) = look()
+        let found = Self.keeping(known, looked)
         state.withLock { state in
             state.lookedAt = Self.now
             state.lookNanoseconds = state.lookedAt - begun
@@ -184,40 +191,27 @@ final class DeviceWatch: Sendable {
 
     /// What was found, those that are what they were as the very values they were: whoever has kept
     /// something for one compares it at once.
-    private static func keeping(_ known: [SysfsDevice], _ found: [SysfsDevice]) -> [SysfsDevice] {
-        let known = Dictionary(known.map { ($0.record.id, $0) }) { first, _ in first }
+    private static func keeping(_ known: [Device], _ found: [Device]) -> [Device] {
+        let known = Dictionary(known.map { ($0.id, $0) }) { first, _ in first }
         return found.map { device in
-            known[device.record.id].flatMap { $0 == device ? $0 : nil } ?? device
+            known[device.id].flatMap { $0 == device ? $0 : nil } ?? device
         }
     }
 
     /// Whether the observer knows of everything.
     private static func tell(
         _ observer: Observer,
-        _ before: [SysfsDevice],
-        _ now: [SysfsDevice]
+        _ before: [Device],
+        _ now: [Device]
     ) -> Bool {
-        let known = Dictionary(before.map { ($0.record.id, $0) }) { first, _ in first }
+        let known = Dictionary(before.map { ($0.id, $0) }) { first, _ in first }
         let changed = now.filter { device in
-            known[device.record.id].map { !device.isStill($0) } ?? true
+            known[device.id].map { !device.isStill($0) } ?? true
         }
-        let ids = Set(now.map(\.record.id))
-        let gone = before.map(\.record.id).filter { !ids.contains($0) }
+        let ids = Set(now.map(\.id))
+        let gone = before.map(\.id).filter { !ids.contains($0) }
         return changed.isEmpty && gone.isEmpty || observer(gone, changed)
     }
 
     private static var now: UInt64 { SystemClock.monotonicNanoseconds() }
-}
-
-extension SysfsDevice {
-    /// Whether it is what another look saw, but for its power state.
-    ///
-    /// The kernel lets idle functions sleep and wakes them for whoever reads them: a list of what
-    /// changed would be full of that.
-    fileprivate func isStill(_ before: Self) -> Bool {
-        if self == before { return true }
-        var awake = self
-        awake.record.pci?.powerState = before.record.pci?.powerState
-        return awake == before
-    }
 }

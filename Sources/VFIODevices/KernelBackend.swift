@@ -15,7 +15,7 @@ package final class KernelBackend: DeviceBackend {
     private let supports = SupportCache()
     private let groups: OpenGroups
     /// What is listed; of a captured tree too, for which there are no events.
-    private let watch: DeviceWatch
+    private let watch: DeviceWatch<SysfsDevice>
     private let changes: HostChanges
     /// Where every session's signals are handled.
     private let signalQueue = DispatchQueue(label: "ferry.vfio.signals")

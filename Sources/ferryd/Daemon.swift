@@ -135,6 +135,7 @@ final class Daemon: Sendable {
         let engine = try Engine(
             configuration: configuration,
             backends: [
+                VFIOUserBackend(settings.vfioUserSockets),
                 try KernelBackend(sysfsRoot: settings.sysfsRoot),
                 try simulatedBackend(settings.simulations, clock),
             ],

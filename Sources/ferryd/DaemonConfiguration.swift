@@ -3,6 +3,7 @@ import JobStore
 import Logging
 import MigrationCore
 import SystemIO
+import VFIODevices
 
 /// Everything the daemon can be told: the file first, the command line over it.
 struct DaemonConfiguration {
@@ -12,6 +13,7 @@ struct DaemonConfiguration {
     let listeners: [String]
     let allowsAnonymousLoopback: Bool
     let simulations: [String]
+    let vfioUserSockets: [VFIOUserSocket]
     let sysfsRoot: String
     let workerCount: Int?
     let bodyByteLimit: Int?
@@ -37,6 +39,8 @@ struct DaemonConfiguration {
         var listen: [String]?
         var allowAnonymousLoopback: Bool?
         var simulate: [String]?
+        /// `NAME=PATH`.
+        var vfioUser: [String]?
         var sysfsRoot: String?
         /// Jobs that run side by side.
         var workers: Int?
@@ -80,6 +84,9 @@ struct DaemonConfiguration {
         allowsAnonymousLoopback =
             arguments.allowAnonymousLoopback || file.allowAnonymousLoopback ?? false
         simulations = arguments.simulate.isEmpty ? file.simulate ?? [] : arguments.simulate
+        vfioUserSockets = try VFIOUserSocket.parse(
+            arguments.vfioUser.isEmpty ? file.vfioUser ?? [] : arguments.vfioUser
+        )
         sysfsRoot = arguments.sysfsRoot ?? file.sysfsRoot ?? "/"
         // Managers since systemd 254 say how many files they hold; older ones do not.
         let said = NotifySocket.environment("FDSTORE").flatMap { Int($0) }.map { $0 > 0 }

@@ -43,6 +43,14 @@ struct Ferryd: ParsableCommand {
     )
     var simulate: [String] = []
 
+    @Option(
+        help: """
+            NAME=PATH: list the vfio-user device behind the UNIX socket PATH as vfiouser-NAME; may \
+            be given several times.
+            """
+    )
+    var vfioUser: [String] = []
+
     @Flag(
         inversion: .prefixedNo,
         help: """

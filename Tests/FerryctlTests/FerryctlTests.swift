@@ -31,6 +31,35 @@ struct FerryctlTests {
         #expect(facts.text(indent: " ") == " a     1\n long  x, y\n")
     }
 
+    @Test("a vfio-user device shows its socket, and why its migration is unknown")
+    func vfioUserDevice() {
+        var device = DeviceDTO(
+            id: "vfiouser-net0",
+            backend: "vfio_user",
+            bus: "vfio_user",
+            address: "/run/net0.sock",
+            migration: MigrationSupportDTO(
+                kind: "unknown",
+                flags: [],
+                source: nil,
+                probedAt: nil,
+                reason: "It is not asked."
+            )
+        )
+        device.vfioUser = SocketFactsDTO(socket: "missing")
+        #expect(
+            DeviceReport.table([device]).split(separator: "\n").last
+                == "vfiouser-net0  -       unknown    socket missing  -        -        -"
+        )
+        device.vfioUser = SocketFactsDTO(socket: "present")
+        device.vfioUser?.mode = "0660"
+        device.vfioUser?.uid = 0
+        device.vfioUser?.gid = 36
+        let text = DeviceReport.text(device)
+        #expect(text.contains("socket     present\nmode       0660\nowner      uid 0, gid 36\n"))
+        #expect(text.contains("migration  unknown\n           It is not asked.\n"))
+    }
+
     @Test(
         "bytes are told in the unit that fits",
         arguments: [

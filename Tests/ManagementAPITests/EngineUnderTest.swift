@@ -24,6 +24,7 @@ final class EngineUnderTest: Sendable {
 
     init(
         _ specs: String...,
+        beside others: [any DeviceBackend] = [],
         configure: (inout EngineConfiguration) -> Void = { _ in },
         accessLog: AccessLog? = nil
     ) throws {
@@ -38,7 +39,7 @@ final class EngineUnderTest: Sendable {
         configure(&configuration)
         engine = try Engine(
             configuration: configuration,
-            backends: [SimulatedBackend(specs.map { try SimulationSpec.parse($0) })],
+            backends: others + [SimulatedBackend(specs.map { try SimulationSpec.parse($0) })],
             store: SQLiteJobStore(path: directory + "/ferry.sqlite"),
             images: ImageDirectory(path: directory + "/images"),
             clock: MachineClock()

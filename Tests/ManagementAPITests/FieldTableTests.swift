@@ -164,6 +164,7 @@ struct FieldTableTests {
             operationalMask: 0
         )
         record.matrix = MatrixFacts(queues: ["05.0004"], guestQueues: [], controlDomains: [])
+        record.socket = .missing
         record.candidate = CandidateFacts(driver: "mlx5_vfio_pci", steps: [])
         let view = DeviceView(
             record: record,
@@ -178,7 +179,8 @@ struct FieldTableTests {
                     "vendor_id", "device_id", "numa_node", "iommu_group", "cdev", "group",
                     "vendor_name", "device_name", "device_api", "isolation.viable",
                     "pci.class_code", "pci.class_name", "pci.physical_function", "mdev.parent",
-                    "mdev.type", "ccw.subchannel", "ap.queues", "candidate.driver",
+                    "mdev.type", "ccw.subchannel", "ap.queues", "vfio_user.socket",
+                    "candidate.driver",
                     "candidate.kind",
                     "locked_by",
                     "migration.source", "vfio_state",

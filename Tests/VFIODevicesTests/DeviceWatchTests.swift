@@ -47,8 +47,8 @@ struct DeviceWatchTests {
         try tree.cdev(cdev, of: name, number: "244:\(cdev.dropFirst(4))")
     }
 
-    private func watch(_ tree: SysfsTree) throws -> DeviceWatch {
-        var options = DeviceWatch.Options()
+    private func watch(_ tree: SysfsTree) throws -> DeviceWatch<SysfsDevice> {
+        var options = WatchOptions()
         // No look but those of the test.
         options.ageLimitNanoseconds = 1 << 60
         options.retryNanoseconds = 1 << 40
@@ -57,11 +57,11 @@ struct DeviceWatchTests {
     }
 
     /// A watch that hears of nothing but what the test does next.
-    private func heard(_ tree: SysfsTree, by ear: Ear) throws -> DeviceWatch {
+    private func heard(_ tree: SysfsTree, by ear: Ear) throws -> DeviceWatch<SysfsDevice> {
         let watch = try watch(tree)
         watch.observe(ear.hear)
         // Behind what observing tells.
-        watch.look()
+        watch.lookNow()
         return watch
     }
 
@@ -72,20 +72,20 @@ struct DeviceWatchTests {
         let watch = try heard(tree, by: ear)
         #expect(ear.told == [])
         try add("0000:41:00.4", cdev: "vfio1", to: tree)
-        watch.look()
-        watch.look()
+        watch.lookNow()
+        watch.lookNow()
         let added = Ear.Told(gone: [], changed: ["pci-0000:41:00.4"])
         // The other one of the group has a sibling now.
         #expect(ear.told == [.init(gone: [], changed: [Self.device, "pci-0000:41:00.4"])])
         #expect(watch.devices.map(\.record.id.text) == [Self.device, "pci-0000:41:00.4"])
         try tree.file("sys/devices/0000:41:00.4/numa_node", "1")
-        watch.look()
+        watch.lookNow()
         #expect(ear.told.last == added)
         for path in [
             "sys/class/vfio-dev/vfio1", "sys/bus/pci/devices/0000:41:00.4",
             "sys/kernel/iommu_groups/7/devices/0000:41:00.4",
         ] { tree.remove(path) }
-        watch.look()
+        watch.lookNow()
         #expect(ear.told.last == .init(gone: ["pci-0000:41:00.4"], changed: [Self.device]))
         #expect(watch.devices.map(\.record.id.text) == [Self.device])
     }
@@ -96,11 +96,11 @@ struct DeviceWatchTests {
         let ear = Ear()
         let watch = try heard(tree, by: ear)
         try tree.file("sys/devices/0000:41:00.3/power_state", "D3hot")
-        watch.look()
+        watch.lookNow()
         #expect(watch.devices.first?.record.pci?.powerState == "D3hot")
         #expect(ear.told == [])
         try tree.file("sys/devices/0000:41:00.3/reset_method", "flr")
-        watch.look()
+        watch.lookNow()
         #expect(ear.told == [.init(gone: [], changed: [Self.device])])
     }
 
@@ -111,12 +111,12 @@ struct DeviceWatchTests {
         let watch = try heard(tree, by: ear)
         ear.take(false)
         try tree.file("sys/devices/0000:41:00.3/numa_node", "1")
-        watch.look()
+        watch.lookNow()
         tree.remove("sys/class/vfio-dev/vfio0")
         tree.remove("sys/bus/pci/devices/0000:41:00.3")
         ear.take(true)
-        watch.look()
-        watch.look()
+        watch.lookNow()
+        watch.lookNow()
         #expect(
             ear.told == [
                 .init(gone: [], changed: [Self.device]), .init(gone: [Self.device], changed: []),
@@ -130,17 +130,17 @@ struct DeviceWatchTests {
         let watch = try watch(tree)
         tree.remove("sys/class/vfio-dev/vfio0")
         tree.remove("sys/bus/pci/devices/0000:41:00.3")
-        watch.look()
+        watch.lookNow()
         let ear = Ear()
         watch.observe(ear.hear)
-        watch.look()
+        watch.lookNow()
         #expect(ear.told == [.init(gone: [Self.device], changed: [])])
     }
 
     @Test("an old list makes it look, and who asks has the new one")
     func age() throws {
         let tree = try tree()
-        var options = DeviceWatch.Options()
+        var options = WatchOptions()
         options.ageLimitNanoseconds = 0
         options.patienceNanoseconds = 60_000_000_000
         let inventory = try SysfsInventory(root: tree.root, deviceDirectory: "/dev")
@@ -154,7 +154,7 @@ struct DeviceWatchTests {
     @Test("an old list that takes long to look at is given as it is, and the look goes on")
     func impatience() throws {
         let tree = try tree()
-        var options = DeviceWatch.Options()
+        var options = WatchOptions()
         options.ageLimitNanoseconds = 0
         options.patienceNanoseconds = 0
         let inventory = try SysfsInventory(root: tree.root, deviceDirectory: "/dev")
@@ -162,7 +162,7 @@ struct DeviceWatchTests {
         tree.remove("sys/class/vfio-dev/vfio0")
         tree.remove("sys/bus/pci/devices/0000:41:00.3")
         #expect(watch.devices.count == 1)
-        watch.look()
+        watch.lookNow()
         #expect(watch.devices.isEmpty)
     }
 

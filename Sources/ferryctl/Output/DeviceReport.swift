@@ -9,13 +9,18 @@ enum DeviceReport {
                 device.id,
                 device.driver ?? device.candidate.map { "(\($0.driver))" },
                 support(device.migration),
-                device.candidate == nil ? device.vfioState : "candidate",
+                state(device),
                 device.content,
                 device.session,
                 device.lockedBy
             )
         }
         return table.text
+    }
+
+    private static func state(_ device: DeviceDTO) -> String? {
+        if let vfioUser = device.vfioUser { return "socket \(vfioUser.socket)" }
+        return device.candidate == nil ? device.vfioState : "candidate"
     }
 
     static func text(_ device: DeviceDTO) -> String {
@@ -31,6 +36,7 @@ enum DeviceReport {
         if let mdev = device.mdev { add(mdev, to: &facts) }
         if let ccw = device.ccw { add(ccw, to: &facts) }
         if let ap = device.ap { add(ap, to: &facts) }
+        if let vfioUser = device.vfioUser { add(vfioUser, to: &facts) }
         facts.add("numa node", device.numaNode.map(String.init))
         facts.add("iommu group", group(device))
         for sibling in device.isolation?.siblings ?? [] {
@@ -46,6 +52,7 @@ enum DeviceReport {
             }
         }
         facts.add("migration", provenance(device.migration))
+        facts.add("", device.migration.reason)
         facts.add("state", device.vfioState)
         facts.add("session", device.session)
         facts.add("content", device.content)
@@ -96,6 +103,12 @@ enum DeviceReport {
         facts.add("queues", ap.queues.joined(separator: " "))
         facts.add("guest sees", ap.guestQueues.joined(separator: " "))
         facts.add("control domains", ap.controlDomains.joined(separator: " "))
+    }
+
+    private static func add(_ vfioUser: SocketFactsDTO, to facts: inout FactList) {
+        facts.add("socket", named(vfioUser.socket, vfioUser.errno))
+        facts.add("mode", vfioUser.mode)
+        facts.add("owner", vfioUser.uid.map { "uid \($0), gid \(vfioUser.gid ?? 0)" })
     }
 
     /// `37 (DMA-FQ, viable)`.
