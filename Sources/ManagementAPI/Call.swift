@@ -15,11 +15,14 @@ struct Call: Sendable {
     let trace: TraceParent?
     /// Where a client that follows events wants to go on, as it came; nil of every other request.
     let lastEventID: String?
+    /// What the request is called; nil of a GET that its client did not name.
+    let requestID: String?
     /// The header `Idempotency-Key`, as it came.
     let idempotencyKey: String?
 
-    init(_ request: APIRequest, _ target: RoutedTarget) throws(Problem) {
+    init(_ request: APIRequest, _ target: RoutedTarget, requestID: String?) throws(Problem) {
         self.target = target
+        self.requestID = requestID
         self.trace = request.method == "GET" ? nil : TraceParent(of: request)
         self.caller = request.caller
         self.headers = request.headers
