@@ -182,6 +182,19 @@ extension APIClient {
         try send("DELETE", path("images", id))
     }
 
+    // MARK: Audit
+
+    package func audit(
+        _ choice: ListChoice = ListChoice(),
+        limit: Int = .max
+    ) throws(ClientProblem) -> [AuditRecordDTO] {
+        try items("/v1/audit", choice, limit: limit)
+    }
+
+    package func auditRecord(_ id: String) throws(ClientProblem) -> AuditRecordDTO {
+        try get(path("audit", id))
+    }
+
     func path(_ collection: String, _ id: String) -> String {
         "/v1/\(collection)/\(percentEncoded(id))"
     }

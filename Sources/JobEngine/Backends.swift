@@ -19,6 +19,14 @@ struct Backends: Sendable {
         return nil
     }
 
+    /// Where a device is on the host; nil for one that is not there.
+    func place(of id: DeviceID) -> DevicePlace? {
+        for backend in all {
+            if let place = backend.place(of: id) { return place }
+        }
+        return nil
+    }
+
     /// The backend that has the device, and what it knows of it.
     ///
     /// Throws `not-found`.

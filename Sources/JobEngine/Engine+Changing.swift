@@ -14,15 +14,16 @@ extension Engine {
     /// Binds, unbinds or divides a device, and tells how it is afterwards.
     ///
     /// Never blocks. Throws `overloaded` and `shutting-down`. `told` hears of `not-found`,
-    /// `device-busy` with the session or job, what ``DeviceBackend/change(_:_:)`` throws, and
-    /// `timed-out` when it is still under way after the limit.
+    /// `device-busy` with the session or job, what ``DeviceBackend/change(_:_:)`` throws, `store-failed`
+    /// when it cannot be audited, and `timed-out` when it is still under way after the limit.
     package func change(
         _ id: DeviceID,
         _ change: DeviceChange,
+        by requester: Requester,
         _ told: @escaping Told<DeviceView>
     ) throws(Problem) {
         try onOwnThread(change.reason, id, told) { [self] () throws(Problem) in
-            try makeChange(of: id, change)
+            try makeChange(of: id, change, requester)
             return try device(id)
         }
     }
@@ -34,70 +35,110 @@ extension Engine {
 
     /// Makes a mediated device.
     ///
-    /// Never blocks. Throws and tells like ``change(_:_:_:)``; `invalid-field` for a parent or type
-    /// that is none.
+    /// Never blocks. Throws and tells like ``change(_:_:by:_:)``; `invalid-field` for a parent or
+    /// type that is none.
     package func create(
         _ request: MediatedRequest,
+        by requester: Requester,
         _ told: @escaping Told<DeviceView>
     ) throws(Problem) {
         guard let id = request.device else {
             throw Problem(.internalError, "A mediated device has no name: \(request.uuid).")
         }
-        try onOwnThread("it is being made", id, told) { [self] () throws(Problem) in
-            let made = try locks.holding(id, "it is being made") {
-                () throws(Problem) -> DeviceID? in
-                for backend in backends.all {
-                    if let made = try backend.create(request) { return made }
-                }
-                return nil
+        let action = AuditRecord.Action.create(request)
+        try onOwnThread(action.reason, id, told) { [self] () throws(Problem) in
+            let record = try newAuditRecord(action, of: id, requester)
+            let holder = DeviceLocks.Holder.operation(action.reason)
+            let devices = try auditingRefusal(of: record) { () throws(Problem) in
+                try lock(id, for: action, holder)
             }
-            guard let made else {
-                var facts = Problem.Facts()
-                facts.pointer = "/parent"
-                throw Problem(
-                    .invalidField,
-                    "This host has no parent \(request.parent) of mediated devices.",
-                    facts
-                )
+            defer { locks.release(devices, from: holder) }
+            let made = try audited(record) { record throws(Problem) in
+                record.subject = try make(request)
+                return record.subject
             }
             return try device(made)
         }
     }
 
+    private func make(_ request: MediatedRequest) throws(Problem) -> DeviceID {
+        for backend in backends.all {
+            if let made = try backend.create(request) { return made }
+        }
+        var facts = Problem.Facts()
+        facts.pointer = "/parent"
+        throw Problem(
+            .invalidField,
+            "This host has no parent \(request.parent) of mediated devices.",
+            facts
+        )
+    }
+
     /// Removes a mediated device, which must have no session and no user.
     ///
-    /// Never blocks. Throws and tells like ``change(_:_:_:)``.
-    package func removeMediated(_ uuid: String, _ told: @escaping Told<Void>) throws(Problem) {
-        try onOwnThread("it is being removed", nil, told) { [self] () throws(Problem) in
+    /// Never blocks. Throws and tells like ``change(_:_:by:_:)``.
+    package func removeMediated(
+        _ uuid: String,
+        by requester: Requester,
+        _ told: @escaping Told<Void>
+    ) throws(Problem) {
+        let missing = Problem(.notFound, "There is no mediated device \(uuid).")
+        guard let name = DeviceID("mdev-\(uuid)") else { throw missing }
+        let change = DeviceChange.removal
+        try onOwnThread(change.reason, nil, told) { [self] () throws(Problem) in
             for backend in backends.all {
                 guard let id = backend.mediatedDevice(uuid) else { continue }
-                return try makeChange(of: id, .removal)
+                return try makeChange(of: id, change, requester)
             }
-            throw Problem(.notFound, "There is no mediated device \(uuid).")
+            let record = try newAuditRecord(.change(change), of: name, requester)
+            try auditingRefusal(of: record) { () throws(Problem) in throw missing }
         }
     }
 
     /// Blocks for as long as the kernel needs.
-    private func makeChange(of id: DeviceID, _ change: DeviceChange) throws(Problem) {
-        let (backend, record) = try backends.owner(of: id)
+    private func makeChange(
+        of id: DeviceID,
+        _ change: DeviceChange,
+        _ requester: Requester
+    ) throws(Problem) {
+        var record = try newAuditRecord(.change(change), of: id, requester)
+        let holder = DeviceLocks.Holder.operation(change.reason)
+        let (backend, found, devices) = try auditingRefusal(of: record) { () throws(Problem) in
+            let (backend, found) = try backends.owner(of: id)
+            return (backend, found, try lock(id, for: record.action, holder))
+        }
+        defer { locks.release(devices, from: holder) }
+        // What the audit says was meant is what is done.
+        let change = change.resolved(for: found)
+        record.action = .change(change)
+        try audited(record) { _ throws(Problem) in try backend.change(id, change) }
+    }
+
+    /// Locks what a change concerns, none of which may have a session.
+    func lock(
+        _ id: DeviceID,
+        for action: AuditRecord.Action,
+        _ holder: DeviceLocks.Holder
+    ) throws(Problem) -> [DeviceID] {
         var devices = [id]
         // The virtual functions go and come with a change of their number.
-        if case .virtualFunctions = change, case .physical(_, let functions)? = record.pci?.role {
+        if case .change(.virtualFunctions) = action,
+            case .physical(_, let functions)? = backends.record(id)?.pci?.role
+        {
             devices += functions.compactMap { DeviceID("pci-\($0)") }
         }
-        let holder = DeviceLocks.Holder.operation(change.reason)
         try locks.acquire(devices, for: holder)
-        defer { locks.release(devices, from: holder) }
         for device in devices {
             guard let session = sessionTable.open(on: device)?.record else { continue }
+            locks.release(devices, from: holder)
             var facts = Problem.Facts(device: device)
             facts.session = session.id
             throw Problem(.deviceBusy, "Session \(session.id) holds \(device).", facts)
         }
-        try backend.change(id, change)
+        return devices
     }
 
-    private func onOwnThread<Value: Sendable>(
+    func onOwnThread<Value: Sendable>(
         _ reason: String,
         _ device: DeviceID?,
         _ told: @escaping Told<Value>,

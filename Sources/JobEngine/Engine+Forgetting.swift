@@ -2,7 +2,8 @@ package import MigrationCore
 internal import MigrationPorts
 internal import Synchronization
 
-/// What is past keeping: jobs and sessions that ended long ago, and answers to keyed requests.
+/// What is past keeping: jobs, sessions and changes that ended long ago, and answers to keyed
+/// requests.
 extension Engine {
     /// How often a quiet daemon looks for what is past keeping.
     private static let tidyingSeconds: UInt64 = 3600
@@ -52,6 +53,8 @@ extension Engine {
             seconds: Int64(configuration.jobRetentionDays) * 86_400,
             jobLimit: configuration.retainedJobLimit,
             sessionLimit: configuration.retainedSessionLimit,
+            auditSeconds: Int64(configuration.auditRetentionDays) * 86_400,
+            auditLimit: configuration.retainedAuditLimit,
             answerSeconds: configuration.keptAnswerSeconds,
             needed: neededJobs
         )

@@ -55,6 +55,14 @@ package final class Engine: Sendable {
     let verifications: Turns
     let changes: Turns
     let keyedRequests: KeyedRequests
+    /// Outcomes that the store did not take.
+    ///
+    /// A leaf.
+    let owedAudit = Mutex<[AuditRecord]>([])
+    /// How many outcomes were kept.
+    let auditCount = Atomic(0)
+    /// Changes that the daemon before this one died in, as it left them.
+    package let unfinishedChanges: [AuditRecord]
     /// Devices whose sessions end when the job on them has, because somebody waits for them.
     ///
     /// A leaf lock.
@@ -129,6 +137,7 @@ package final class Engine: Sendable {
             count: try store.answerCount(),
             limit: configuration.keptAnswerLimit
         )
+        self.unfinishedChanges = try store.unfinishedAudit()
         self.setDurations = Mutex(SetDurations(try store.setDurations()))
         let revival = Revival(
             kept,
@@ -151,6 +160,7 @@ package final class Engine: Sendable {
         uploads.insert(try images.uploads())
         takeUp(recovery)
         try openInitialSessions()
+        settleChanges(unfinishedChanges)
         tidyRegularly()
         followDevices()
     }

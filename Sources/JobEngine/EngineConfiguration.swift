@@ -47,6 +47,12 @@ package struct EngineConfiguration: Hashable, Sendable {
     package var retainedJobLimit = 100_000
     /// Most ended sessions that are kept.
     package var retainedSessionLimit = 1000
+    /// How long a change stays in the audit.
+    package var auditRetentionDays = 365
+    /// Most changes that are kept there.
+    package var retainedAuditLimit = 100_000
+    /// Records of the audit that one request for the list looks at.
+    package var auditScanLimit = 2000
     /// How long the answer to an Idempotency-Key is kept.
     package var keptAnswerSeconds: Int64 = 86_400
     /// Most of them that are kept before requests with new keys are refused.

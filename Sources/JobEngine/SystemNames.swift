@@ -1,4 +1,5 @@
 internal import Glibc
+internal import SystemIO
 
 /// What `uname` says of the host.
 struct SystemNames: Sendable {
@@ -17,6 +18,9 @@ struct SystemNames: Sendable {
             machine: text(names.machine)
         )
     }()
+
+    /// What the kernel calls this boot of the machine; nil where it does not say.
+    static let boot: String? = try? BoundedFile.text(at: "/proc/sys/kernel/random/boot_id")
 
     private static func text<Characters>(_ characters: Characters) -> String {
         unsafe withUnsafeBytes(of: characters) { bytes in

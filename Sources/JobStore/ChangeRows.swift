@@ -14,6 +14,11 @@ struct ChangeRows {
         let body: String
     }
 
+    private struct AuditRow {
+        let record: AuditRecord
+        let body: String
+    }
+
     private struct SessionRow {
         let session: SessionRecord
         let body: String
@@ -29,6 +34,7 @@ struct ChangeRows {
     private let setDurations: [NamedRow]
     private let deletedJobs: [JobID]
     private let answers: AnswerRows
+    private let audit: [AuditRow]
 
     /// What of a job's journal can stand in it only alone.
     private enum Decision: String {
@@ -66,6 +72,10 @@ struct ChangeRows {
         deletedImages = change.deletedImages.map(\.text)
         deletedJobs = change.deletedJobs
         answers = AnswerRows(kept: change.keptAnswers, forgotten: change.forgottenAnswers)
+        audit = try change.audit.map { record throws(Problem) in
+            let body = try RecordText.encode(record, of: "record \(record.id) of the audit")
+            return AuditRow(record: record, body: body)
+        }
         events = try change.events.map { event throws(Problem) in
             try RecordText.encode(event, of: "event")
         }
@@ -97,6 +107,7 @@ struct ChangeRows {
                 .execute(arguments: [id.text])
         }
         try answers.write(to: connection)
+        try writeAudit(to: connection)
         for body in events {
             try connection.cachedStatement(sql: "INSERT INTO event (body) VALUES (?)")
                 .execute(arguments: [body])
@@ -172,6 +183,21 @@ struct ChangeRows {
         for row in sessions {
             try statement.execute(
                 arguments: [row.session.id.text, row.session.status == .open, row.body]
+            )
+        }
+    }
+
+    private func writeAudit(to connection: Database) throws {
+        guard !audit.isEmpty else { return }
+        let statement = try connection.cachedStatement(
+            sql: """
+                INSERT INTO audit (id, finished, body) VALUES (?, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET finished = excluded.finished, body = excluded.body
+                """
+        )
+        for row in audit {
+            try statement.execute(
+                arguments: [row.record.id.text, row.record.state != .running, row.body]
             )
         }
     }

@@ -40,10 +40,12 @@ private struct Forgetting {
         var forgotten = Forgotten()
         forgotten.isMoreLeft = try settle("job", where: "finished = 1 AND state <> 'indeterminate'")
         if try settle("session", where: "open = 0") { forgotten.isMoreLeft = true }
-        for name in try past("job", limit: retention.jobLimit, &forgotten) {
+        if try settle("audit", where: "finished = 1") { forgotten.isMoreLeft = true }
+        _ = try past("audit", retention.auditSeconds, retention.auditLimit, &forgotten)
+        for name in try past("job", retention.seconds, retention.jobLimit, &forgotten) {
             if let id = JobID(name) { forgotten.jobs.append(id) }
         }
-        for name in try past("session", limit: retention.sessionLimit, &forgotten) {
+        for name in try past("session", retention.seconds, retention.sessionLimit, &forgotten) {
             if let id = SessionID(name) { forgotten.sessions.append(id) }
         }
         try forgetAnswers(&forgotten)
@@ -67,7 +69,8 @@ private struct Forgetting {
     /// names.
     private func past(
         _ table: String,
-        limit: Int,
+        _ seconds: Int64,
+        _ limit: Int,
         _ forgotten: inout Forgotten
     ) throws -> [String] {
         let needed = table == "job" ? Set(retention.needed.map(\.text)) : []
@@ -88,7 +91,7 @@ private struct Forgetting {
         for (index, row) in rows.enumerated() {
             let (ordinal, name): (Int64, String) = (row["ordinal"], row["id"])
             let settled = StoreAge(seconds: row["settled"])
-            let isPast = age.seconds(since: settled) >= retention.seconds || index < count - limit
+            let isPast = age.seconds(since: settled) >= seconds || index < count - limit
             guard isPast, names.count < retention.batchLimit else { break }
             if needed.contains(name) { continue }
             try connection.execute(

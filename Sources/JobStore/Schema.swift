@@ -96,6 +96,20 @@ enum Schema {
         INSERT INTO meta (key, value) VALUES ('age', '0');
         """
 
+    private static let fourth = """
+        -- ordinal: the order in which changes were asked for; settled: as a job's.
+        CREATE TABLE audit (
+            ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            finished INTEGER NOT NULL,
+            settled INTEGER,
+            body TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX audit_unfinished ON audit (ordinal) WHERE finished = 0;
+        CREATE INDEX audit_settled ON audit (settled) WHERE settled IS NOT NULL;
+        CREATE INDEX audit_unsettled ON audit (ordinal) WHERE finished = 1 AND settled IS NULL;
+        """
+
     private static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { connection in
@@ -107,6 +121,7 @@ enum Schema {
         }
         migrator.registerMigration("2") { connection in try connection.execute(sql: second) }
         migrator.registerMigration("3") { connection in try connection.execute(sql: third) }
+        migrator.registerMigration("4") { connection in try connection.execute(sql: fourth) }
         return migrator
     }
 

@@ -13,9 +13,12 @@ struct Call: Sendable {
     let ifNoneMatch: EntityTagList?
     /// Where a request that may change something stands in its client's trace.
     let trace: TraceParent?
+    /// What the request is called; nil of a GET that its client did not name.
+    let requestID: String?
 
-    init(_ request: APIRequest, _ target: RoutedTarget) throws(Problem) {
+    init(_ request: APIRequest, _ target: RoutedTarget, requestID: String?) throws(Problem) {
         self.target = target
+        self.requestID = requestID
         self.trace = request.method == "GET" ? nil : TraceParent(of: request)
         self.caller = request.caller
         self.headers = request.headers

@@ -33,6 +33,8 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case verifyImage
     case followEvents
     case createCheck
+    case listAudit
+    case getAuditRecord
     case getHealth
     case getReadiness
     case getMetrics
@@ -127,6 +129,9 @@ extension Endpoint {
         case .getHealth: Route(.get, "/healthz")
         case .getReadiness: Route(.get, "/readyz", refusals: [503])
         case .getMetrics: Route(.get, "/metrics", mediaType: "text/plain")
+        case .listAudit: .reading("/v1/audit", query: ListParameters.names)
+        case .getAuditRecord:
+            .reading("/v1/audit/{id}", query: ["fields"], refusals: [404])
         case .listDevices, .getDevice, .probeDevice: deviceRoute
         case .bindDevice, .unbindDevice, .setVirtualFunctions, .listMediatedTypes,
             .createMediatedDevice, .removeMediatedDevice:

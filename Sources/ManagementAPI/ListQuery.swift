@@ -54,6 +54,19 @@ struct ListQuery<Item: Equatable & Sendable>: Sendable {
     /// Whether it asks for all items in the list's usual order.
     var isPlain: Bool { filter == nil && isInUsualOrder }
 
+    /// Where the page before ended in a list that the store keeps in its order.
+    ///
+    /// Throws `bad-request` for a cursor of another list.
+    var place: Int64? {
+        get throws(Problem) {
+            guard let position else { return nil }
+            guard position.count == 1, case .number(let place)? = position[0] else {
+                throw ListParameters.foreignCursor
+            }
+            return place
+        }
+    }
+
     /// The page of items that are all in memory, in the list's usual order.
     func page(of all: [Item]) throws(Problem) -> ListPage<Item> {
         let wanted = filter.map { filter in all.filter(filter.matches) } ?? all

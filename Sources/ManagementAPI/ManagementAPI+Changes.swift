@@ -32,8 +32,9 @@ extension ManagementAPI {
 
     func createMediatedDevice(_ call: Call) throws(Problem) -> Outcome {
         let request = try MediatedRequest(call.decodedBody(MediatedRequestDTO.self))
+        let requester = call.requester
         return .elsewhere { [self] answer throws(Problem) in
-            try engine.create(request) { [self] made in
+            try engine.create(request, by: requester) { [self] made in
                 answer { () throws(Problem) in
                     let view = try made.get()
                     return .document(
@@ -48,8 +49,9 @@ extension ManagementAPI {
 
     func removeMediatedDevice(_ call: Call) throws(Problem) -> Outcome {
         let id: DeviceID = try call.id(of: "mediated device")
+        let requester = call.requester
         return .elsewhere { [engine] answer throws(Problem) in
-            try engine.removeMediated(id.text.lowercased()) { removed in
+            try engine.removeMediated(id.text.lowercased(), by: requester) { removed in
                 answer { () throws(Problem) in
                     try removed.get()
                     return .noContent
@@ -60,14 +62,20 @@ extension ManagementAPI {
 
     private func changed(_ call: Call, _ change: DeviceChange) throws(Problem) -> Outcome {
         let id: DeviceID = try call.id(of: "device")
+        let requester = call.requester
         return .elsewhere { [self] answer throws(Problem) in
-            try engine.change(id, change) { [self] changed in
+            try engine.change(id, change, by: requester) { [self] changed in
                 answer { () throws(Problem) in
                     .document(text: try devices.document(for: changed.get()).text)
                 }
             }
         }
     }
+}
+
+extension Call {
+    /// Who asks, as the audit has it.
+    fileprivate var requester: Requester { Requester(name: caller.name, requestID: requestID) }
 }
 
 extension MediatedRequest {

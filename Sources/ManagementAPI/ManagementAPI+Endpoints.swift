@@ -44,6 +44,8 @@ extension ManagementAPI {
         case .getImageContent: try getImageContent(call)
         case .uploadImageContent:
             throw Problem(.internalError, "The transport collected the content of an image.")
+        case .listAudit: try listAudit(call)
+        case .getAuditRecord: try getAuditRecord(call)
         case .verifyImage: try verifyImage(call)
         }
     }

@@ -13,12 +13,7 @@ extension ManagementAPI {
         walk.order = query.order.isDescending ? .newestFirst : .oldestFirst
         walk.kind = query.filter?.expression.required("kind")
         walk.state = query.filter?.expression.required("state")
-        if let position = query.position {
-            guard position.count == 1, case .number(let place)? = position[0] else {
-                throw ListParameters.foreignCursor
-            }
-            walk.from = place
-        }
+        walk.from = try query.place
         return .blocking { [self, walk] () throws(Problem) in
             let stretch = try engine.jobs(walk) { query.filter?.matches($0) ?? true }
             let shown = stretch.jobs.prefix(query.limit)

@@ -9,6 +9,7 @@ package final class ManagementAPI: Sendable {
     let sessions: DocumentCache<SessionRecord>
     let jobs: DocumentCache<JobView>
     let images: DocumentCache<ImageRecord>
+    let audit: DocumentCache<AuditRecord>
     /// What the transports measure of their connections.
     package let transport = TransportMetrics()
     let requests = RequestMetrics()
@@ -32,6 +33,7 @@ package final class ManagementAPI: Sendable {
         sessions = DocumentCache(id: { $0.id.text }, document: { SessionDTO($0) })
         jobs = DocumentCache(id: { $0.job.id.text }, document: { JobDTO($0) })
         images = DocumentCache(id: { $0.id.text }, document: { ImageDTO($0) })
+        audit = DocumentCache(id: { $0.id.text }, document: { AuditRecordDTO($0) })
         Self.encodeEvents(of: engine.events)
     }
 
@@ -48,7 +50,7 @@ package final class ManagementAPI: Sendable {
         do throws(Problem) {
             let target = try targets.target(of: request)
             answer.didRoute(target)
-            let call = try Call(request, target)
+            let call = try Call(request, target, requestID: answer.requestID)
             answer.known = call.ifNoneMatch
             switch try outcome(of: call) {
             case .ready(let response): answer.finish(response)

@@ -5,8 +5,8 @@ internal import MigrationCore
 struct PendingAnswer: Sendable {
     private let api: ManagementAPI
     private let request: APIRequest
-    /// What the client calls the request.
-    private let requestID: String?
+    /// What the request is called; nil of a GET that its client did not name.
+    let requestID: String?
     /// What the client has already.
     var known: EntityTagList?
     private var startedAt: UInt64
@@ -21,7 +21,9 @@ struct PendingAnswer: Sendable {
     ) {
         self.api = api
         self.request = request
-        self.requestID = RequestID.said(request.header(RequestID.header))
+        let isRead = request.method == Route.Method.get.rawValue
+        self.requestID =
+            RequestID.said(request.header(RequestID.header)) ?? (isRead ? nil : RequestID.next())
         self.startedAt = api.engine.monotonicNanoseconds()
         self.reply = reply
     }
@@ -71,7 +73,7 @@ struct PendingAnswer: Sendable {
         api.requests.count(place, status: response.status, nanoseconds: nanoseconds)
         let isTold = response.status >= 500 || request.method != Route.Method.get.rawValue
         var id = name ?? requestID
-        if id == nil, isTold || response.form == nil { id = RequestID.next() }
+        if id == nil, response.status >= 500 || response.form == nil { id = RequestID.next() }
         guard let id else { return response }
         if isTold { tell(id, response.status, problem, nanoseconds) }
         return response.named(id)

@@ -1,5 +1,5 @@
 /// What may be done to a device's place on the host, before and after its state moves.
-package enum DeviceChange: Hashable, Sendable {
+package enum DeviceChange: Hashable, Sendable, Codable {
     /// Gives it to a driver of VFIO: this one, or the one that fits it best.
     case bind(driver: String?, isForced: Bool)
     /// Gives it back to the host: to this driver, or to the one the kernel finds.
@@ -11,6 +11,14 @@ package enum DeviceChange: Hashable, Sendable {
     case virtualFunctions(count: Int, isProbed: Bool?, isForced: Bool)
     /// Removes a mediated device.
     case removal
+
+    /// The same with the driver that is meant when none is named, for a device that is as told.
+    package func resolved(for record: DeviceRecord) -> Self {
+        guard case .bind(nil, let isForced) = self, let driver = record.candidate?.driver else {
+            return self
+        }
+        return .bind(driver: driver, isForced: isForced)
+    }
 
     /// Why the device is to itself meanwhile.
     package var reason: String {
@@ -44,7 +52,7 @@ package struct MediatedType: Hashable, Sendable {
 }
 
 /// A mediated device that is to be made.
-package struct MediatedRequest: Hashable, Sendable {
+package struct MediatedRequest: Hashable, Sendable, Codable {
     package let parent: String
     package let type: String
     /// In lower case, with its hyphens.

@@ -63,6 +63,7 @@ package enum IdentifierKind {
     package enum Session: Sendable {}
     package enum Job: Sendable {}
     package enum Image: Sendable {}
+    package enum Audit: Sendable {}
 }
 
 /// `pci-0000:41:00.3`, `mdev-<uuid>`, `ccw-0.0.1234`, `vfiouser-net0`, `sim-0`; never vfioN, which is reused.
@@ -70,3 +71,4 @@ package typealias DeviceID = Identifier<IdentifierKind.Device>
 package typealias SessionID = Identifier<IdentifierKind.Session>
 package typealias JobID = Identifier<IdentifierKind.Job>
 package typealias ImageID = Identifier<IdentifierKind.Image>
+package typealias AuditID = Identifier<IdentifierKind.Audit>

@@ -71,6 +71,22 @@ package protocol DeviceBackend: Sendable {
     /// errno, `invalid-field`.
     func change(_ id: DeviceID, _ change: DeviceChange) throws(Problem)
 
+    /// Where a device is on the host now; nil for one that is not there, or has no such place.
+    ///
+    /// Bounded reads.
+    func place(of id: DeviceID) -> DevicePlace?
+
+    /// Looks at what a dead daemon left of a change, and takes it back where it was in the middle.
+    ///
+    /// `before` is where the device was when that daemon began. Nil when there is no such device.
+    /// Blocks like ``change(_:_:)``, and throws what it does: nothing is touched that somebody has
+    /// open, that somebody else has changed since, or that could not be had back without force.
+    func settle(
+        _ action: AuditRecord.Action,
+        of id: DeviceID,
+        before: DevicePlace?
+    ) throws(Problem) -> ChangeRemains?
+
     /// The types of mediated devices that can be made, by parent and type.
     ///
     /// Bounded reads.
@@ -105,6 +121,16 @@ extension DeviceBackend {
         facts.reasons = ["It is no device of the host's: it has no driver."]
         throw Problem(.changeRefused, "\(id) cannot be changed.", facts)
     }
+
+    /// A backend whose devices have no place on the host.
+    package func place(of id: DeviceID) -> DevicePlace? { nil }
+
+    /// A backend whose devices have no place on the host that could have changed.
+    package func settle(
+        _ action: AuditRecord.Action,
+        of id: DeviceID,
+        before: DevicePlace?
+    ) throws(Problem) -> ChangeRemains? { nil }
 
     /// A backend that makes no devices.
     package func mediatedTypes() -> [MediatedType] { [] }

@@ -59,12 +59,24 @@ package protocol JobStore: Sendable {
     /// How many answers to keyed requests are kept.
     func answerCount() throws(Problem) -> Int
 
+    /// Records of the audit behind a place, in the order they came in or from the newest back.
+    func audit(
+        from place: AuditPlace?,
+        newestFirst: Bool,
+        limit: Int
+    ) throws(Problem) -> [StoredAuditRecord]
+
+    func auditRecord(_ id: AuditID) throws(Problem) -> AuditRecord?
+
+    /// Every record without an outcome: what a daemon died in.
+    func unfinishedAudit() throws(Problem) -> [AuditRecord]
+
     /// How old the store was when that was written down last.
     func age() throws(Problem) -> StoreAge
 
     /// Writes the store's age down and forgets a few of the records that are past keeping.
     ///
-    /// A job or a session counts from the first call that finds it ended. Unfinished jobs, and those
+    /// A job, a session or a record of the audit counts from the first call that finds it ended. Unfinished jobs, and those
     /// that are indeterminate, are never forgotten.
     func forget(_ retention: Retention, at age: StoreAge) throws(Problem) -> Forgotten
 }
@@ -103,6 +115,8 @@ package struct StoreChange: Sendable {
     package var keptAnswers: [KeptAnswer] = []
     /// Keyed requests whose answers go, because nothing came of them or they are too old.
     package var forgottenAnswers: [KeyedRequest.Name] = []
+    /// Records of the audit, each in the place of what there was of it.
+    package var audit: [AuditRecord] = []
 
     package init(
         jobs: [Job] = [],

@@ -8,6 +8,10 @@ package struct Retention: Hashable, Sendable {
     package var jobLimit: Int
     /// Most sessions that have ended.
     package var sessionLimit: Int
+    /// How long a record of the audit stays after its outcome.
+    package var auditSeconds: Int64
+    /// Most records of the audit that have an outcome.
+    package var auditLimit: Int
     /// How long the answer to a keyed request stays.
     package var answerSeconds: Int64
     /// Jobs that stay whatever their age: something that is there still refers to them.
@@ -19,6 +23,8 @@ package struct Retention: Hashable, Sendable {
         seconds: Int64,
         jobLimit: Int,
         sessionLimit: Int,
+        auditSeconds: Int64,
+        auditLimit: Int,
         answerSeconds: Int64,
         needed: Set<JobID> = [],
         batchLimit: Int = 64
@@ -26,6 +32,8 @@ package struct Retention: Hashable, Sendable {
         self.seconds = seconds
         self.jobLimit = jobLimit
         self.sessionLimit = sessionLimit
+        self.auditSeconds = auditSeconds
+        self.auditLimit = auditLimit
         self.answerSeconds = answerSeconds
         self.needed = needed
         self.batchLimit = batchLimit

@@ -33,6 +33,16 @@ struct DriverBinding {
         tree.linkTargetIfAny("driver", in: directory).flatMap(SysfsPath.lastName)
     }
 
+    /// What is had back when a step is refused.
+    var place: DevicePlace {
+        let text = tree.textIfAny("driver_override", in: directory)
+        // What the kernel prints for a null pointer.
+        return DevicePlace(
+            driver: driver,
+            driverOverride: text == "(null)" || text == "" ? nil : text
+        )
+    }
+
     /// Whether the kernel has a driver of this name for the device's bus.
     func hasDriver(_ driver: String) -> Bool {
         SysfsPath.isName(driver) && tree.hasDirectory(at: "\(drivers)/\(driver)")
@@ -41,7 +51,7 @@ struct DriverBinding {
     /// Binds the device to a driver that may have it only by its override, which stays.
     func bind(to driver: String) throws(Problem) {
         let before = place
-        guard before.driver != driver || before.override != driver else { return }
+        guard before.driver != driver || before.driverOverride != driver else { return }
         try undoing(before) { () throws(SysfsRefusal) in
             try setOverride(driver)
             guard before.driver != driver else { return }
@@ -66,20 +76,8 @@ struct DriverBinding {
 
     // MARK: Steps
 
-    /// What is had back when a step is refused.
-    private struct Place {
-        let driver: String?
-        let override: String?
-    }
-
     private var drivers: String { "sys/bus/\(bus)/drivers" }
     private var overridePath: String { "\(directory)/driver_override" }
-
-    private var place: Place {
-        let text = tree.textIfAny("driver_override", in: directory)
-        // What the kernel prints for a null pointer.
-        return Place(driver: driver, override: text == "(null)" || text == "" ? nil : text)
-    }
 
     /// An empty line takes the override away.
     private func setOverride(_ driver: String?) throws(SysfsRefusal) {
@@ -99,7 +97,7 @@ struct DriverBinding {
     }
 
     private func undoing(
-        _ before: Place,
+        _ before: DevicePlace,
         _ steps: () throws(SysfsRefusal) -> Void
     ) throws(Problem) {
         do throws(SysfsRefusal) {
@@ -110,12 +108,12 @@ struct DriverBinding {
     }
 
     /// Has everything as it was, as far as the kernel lets it, and tells what became of it.
-    private func restore(_ before: Place) -> [String] {
+    func restore(_ before: DevicePlace) -> [String] {
         var told: [String] = []
-        if place.override != before.override {
+        if place.driverOverride != before.driverOverride {
             told.append(
-                outcome("its driver_override is \(before.override ?? "empty") again") {
-                    () throws(SysfsRefusal) in try setOverride(before.override)
+                outcome("its driver_override is \(before.driverOverride ?? "empty") again") {
+                    () throws(SysfsRefusal) in try setOverride(before.driverOverride)
                 }
             )
         }

@@ -100,7 +100,7 @@ struct HostChanges: Sendable {
         try binding.release(to: wanted)
     }
 
-    private func binding(_ device: SysfsDevice) throws(Problem) -> DriverBinding {
+    func binding(_ device: SysfsDevice) throws(Problem) -> DriverBinding {
         let id = device.record.id
         guard device.record.mediated == nil else {
             throw ChangeReasons.barred(id, ["A mediated device has the driver of its parent."])
@@ -157,7 +157,7 @@ struct HostChanges: Sendable {
         )
     }
 
-    private func isHeld(_ sibling: GroupSibling) -> Bool {
+    func isHeld(_ sibling: GroupSibling) -> Bool {
         guard let cdev = sibling.cdev else { return false }
         let scan = HolderScan(nodes: [cdev])
         return scan.isHeldByOurselves() || !scan.holders().isEmpty

@@ -156,6 +156,17 @@ package final class KernelBackend: DeviceBackend {
         try changes.make(change, of: device)
     }
 
+    package func place(of id: DeviceID) -> DevicePlace? { changes.place(of: id) }
+
+    package func settle(
+        _ action: AuditRecord.Action,
+        of id: DeviceID,
+        before: DevicePlace?
+    ) throws(Problem) -> ChangeRemains? {
+        try checkWritable(id)
+        return try changes.settle(action, of: id, before: before)
+    }
+
     package func mediatedTypes() -> [MediatedType] { changes.types() }
 
     package func create(_ request: MediatedRequest) throws(Problem) -> DeviceID? {

@@ -4,7 +4,7 @@ internal import SystemIO
 /// Mediated devices: the types that parents offer, and devices made of them.
 extension HostChanges {
     private static let parents = "sys/class/mdev_bus"
-    private static let devices = "sys/bus/mdev/devices"
+    static let devices = "sys/bus/mdev/devices"
     /// Types that are told of at most.
     private static let typeLimit = 4096
 
@@ -73,7 +73,7 @@ extension HostChanges {
         }
     }
 
-    private func removed(_ uuid: String) -> String {
+    func removed(_ uuid: String) -> String {
         guard let target = tree.linkTargetIfAny(uuid, in: Self.devices) else {
             return "Undone: the device is gone again."
         }

@@ -61,11 +61,11 @@ extension HostChanges {
         try reasons.check(physical, isForced: isForced)
     }
 
-    private func count(of device: SysfsDevice) -> Int? {
+    func count(of device: SysfsDevice) -> Int? {
         tree.textIfAny("sriov_numvfs", in: device.directory).flatMap { Int($0) }
     }
 
-    private func restored(_ name: String, _ value: String, _ device: SysfsDevice) -> [String] {
+    func restored(_ name: String, _ value: String, _ device: SysfsDevice) -> [String] {
         do throws(SysfsRefusal) {
             try writer.set("\(device.directory)/\(name)", to: value)
             return ["Undone: \(name) is \(value) again."]

@@ -57,7 +57,7 @@ struct Ferryctl: ParsableCommand {
             ),
             CommandGroup(
                 name: "Watching",
-                subcommands: [EventsCommand.self, MetricsCommand.self]
+                subcommands: [EventsCommand.self, AuditCommand.self, MetricsCommand.self]
             ),
             CommandGroup(
                 name: "ferryctl itself",

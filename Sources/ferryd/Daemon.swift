@@ -130,6 +130,8 @@ final class Daemon: Sendable {
         if let hours = settings.uploadHours { configuration.uploadHours = hours }
         if let days = settings.jobRetentionDays { configuration.jobRetentionDays = days }
         if let limit = settings.retainedJobLimit { configuration.retainedJobLimit = limit }
+        if let days = settings.auditRetentionDays { configuration.auditRetentionDays = days }
+        if let limit = settings.retainedAuditLimit { configuration.retainedAuditLimit = limit }
         if let limit = settings.keptAnswerLimit { configuration.keptAnswerLimit = limit }
         if let seconds = settings.bindTimeoutSeconds { configuration.bindTimeoutSeconds = seconds }
         let engine = try Engine(
@@ -191,6 +193,12 @@ final class Daemon: Sendable {
         }
         for session in recovery.lostSessions where session.content == .lost {
             logger.warning("content_lost: session \(session.id) on \(session.device)")
+        }
+        for change in engine.unfinishedChanges {
+            let action = change.action.name
+            logger.warning(
+                "the daemon died in \(action) of \(change.subject): record \(change.id) of the audit"
+            )
         }
         for name in recovery.sweep.unknown {
             logger.warning("the image directory has \(name), which is no image of the catalogue")

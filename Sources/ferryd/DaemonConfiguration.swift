@@ -27,6 +27,8 @@ struct DaemonConfiguration {
     let uploadHours: Int?
     let jobRetentionDays: Int?
     let retainedJobLimit: Int?
+    let auditRetentionDays: Int?
+    let retainedAuditLimit: Int?
     let keptAnswerLimit: Int?
     let bindTimeoutSeconds: Int?
     /// Whether the service manager holds the files of sessions over the daemon's death.
@@ -62,6 +64,10 @@ struct DaemonConfiguration {
         var jobRetentionDays: Int?
         /// Most ended jobs that are kept.
         var jobsRetained: Int?
+        /// How long a change stays in the audit, in days in which a daemon ran.
+        var auditRetentionDays: Int?
+        /// Most changes that are kept there.
+        var auditRetained: Int?
         /// Most Idempotency-Keys whose answers are kept.
         var idempotencyKeysRetained: Int?
         /// How long a bind, unbind or the like waits for the kernel.
@@ -128,6 +134,9 @@ struct DaemonConfiguration {
         uploadHours = try Self.bounded(file.uploadHours, "upload_hours", 1...8760)
         jobRetentionDays = try Self.bounded(file.jobRetentionDays, "job_retention_days", 1...36_500)
         retainedJobLimit = try Self.bounded(file.jobsRetained, "jobs_retained", 1...10_000_000)
+        auditRetentionDays =
+            try Self.bounded(file.auditRetentionDays, "audit_retention_days", 1...36_500)
+        retainedAuditLimit = try Self.bounded(file.auditRetained, "audit_retained", 1...10_000_000)
         keptAnswerLimit = try Self.bounded(
             file.idempotencyKeysRetained,
             "idempotency_keys_retained",

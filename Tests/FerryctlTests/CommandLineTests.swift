@@ -32,6 +32,18 @@ struct CommandLineTests {
         }
     }
 
+    @Test("the audit is a list, or one record")
+    func audit() throws {
+        let list = try #require(
+            try Ferryctl.parseAsRoot(["audit", "--filter", "state=failed"]) as? AuditCommand
+        )
+        #expect((list.id, list.list.filter) == (nil, "state=failed"))
+        let one = try #require(
+            try Ferryctl.parseAsRoot(["--json", "audit", "aud-1"]) as? AuditCommand
+        )
+        #expect(one.id == "aud-1")
+    }
+
     @Test("a job and an image are shown without a word for it")
     func defaultCommands() throws {
         let job = try #require(

@@ -72,7 +72,7 @@ struct ChangingTests {
         #expect(try await outcome(fixture.engine, "sim-0")?.code == .changeRefused)
         let request = MediatedRequest(parent: "mtty", type: "mtty-2")
         let unmade = try await told { told throws(Problem) in
-            try fixture.engine.create(request, told)
+            try fixture.engine.create(request, by: .test, told)
         }
         #expect(unmade?.code == .invalidField)
         #expect(unmade?.facts.pointer == "/parent")
@@ -81,7 +81,9 @@ struct ChangingTests {
     /// What a change came to, without the device.
     private func outcome(_ engine: Engine, _ id: String) async throws -> Problem? {
         let device = try #require(DeviceID(id))
-        return try await told { told throws(Problem) in try engine.change(device, change, told) }
+        return try await told { told throws(Problem) in
+            try engine.change(device, change, by: .test, told)
+        }
     }
 
     private func told(

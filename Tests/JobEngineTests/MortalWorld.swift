@@ -297,6 +297,15 @@ private final class MortalStore: JobStore {
         try store.answer(to: request)
     }
     func answerCount() throws(Problem) -> Int { try store.answerCount() }
+    func audit(
+        from place: AuditPlace?,
+        newestFirst: Bool,
+        limit: Int
+    ) throws(Problem) -> [StoredAuditRecord] {
+        try store.audit(from: place, newestFirst: newestFirst, limit: limit)
+    }
+    func auditRecord(_ id: AuditID) throws(Problem) -> AuditRecord? { try store.auditRecord(id) }
+    func unfinishedAudit() throws(Problem) -> [AuditRecord] { try store.unfinishedAudit() }
     func age() throws(Problem) -> StoreAge { try store.age() }
     func forget(_ retention: Retention, at age: StoreAge) throws(Problem) -> Forgotten {
         life.isDead ? Forgotten() : try store.forget(retention, at: age)

@@ -11,8 +11,24 @@ final class SlowBackend: DeviceBackend {
     private let made = Mutex<[DeviceChange]>([])
     // Guards what changes wait for; a leaf.
     private let gate = Mutex<DispatchSemaphore?>(nil)
+    // Guards where the devices are on their made-up host, and what a test wants of it; a leaf.
+    private let host = Mutex(Host())
+    private let isOpenAtStart: Bool
 
-    init() throws {
+    struct Host: Sendable {
+        var places: [DeviceID: DevicePlace] = [:]
+        /// What changes are refused with.
+        var refusal: Problem?
+        /// Called while a change is made.
+        var onChange: (@Sendable () -> Void)?
+        /// What is found of a change that a daemon died in.
+        var remains: Result<ChangeRemains?, Problem> = .success(.untouched)
+        /// What was settled, and where the device was before, as the engine said it.
+        var settled: [DeviceID: DevicePlace?] = [:]
+    }
+
+    init(isOpenAtStart: Bool = true) throws {
+        self.isOpenAtStart = isOpenAtStart
         simulated = try SimulatedBackend(
             try ["mtty", "mtty"].map { try SimulationSpec.parse($0) }
         )
@@ -34,18 +50,44 @@ final class SlowBackend: DeviceBackend {
 
     func change(_ id: DeviceID, _ change: DeviceChange) throws(Problem) {
         made.withLock { $0.append(change) }
-        guard let gate = self.gate.withLock({ $0 }) else { return }
+        let (refusal, onChange) = host.withLock { ($0.refusal, $0.onChange) }
+        onChange?()
         // Longer than any test: only a broken one leaves it closed.
-        guard gate.wait(timeout: .now() + 120) == .success else {
+        if let gate = gate.withLock({ $0 }), gate.wait(timeout: .now() + 120) == .timedOut {
             throw Problem(.timedOut, "The test let no change go.")
         }
+        if let refusal { throw refusal }
+        guard case .bind(let driver?, _) = change else { return }
+        host.withLock {
+            $0.places[id] = DevicePlace(driver: driver, driverOverride: driver)
+        }
+    }
+
+    func with<Value: Sendable>(_ work: (inout Host) -> Value) -> Value {
+        host.withLock { work(&$0) }
+    }
+
+    func place(of id: DeviceID) -> DevicePlace? { host.withLock { $0.places[id] } }
+
+    func settle(
+        _ action: AuditRecord.Action,
+        of id: DeviceID,
+        before: DevicePlace?
+    ) throws(Problem) -> ChangeRemains? {
+        let remains = host.withLock { host in
+            host.settled[id] = before
+            return host.remains
+        }
+        return try remains.get()
     }
 
     func devices() -> [DeviceRecord] { simulated.devices() }
     func device(_ id: DeviceID) -> DeviceRecord? { simulated.device(id) }
     func probe(_ id: DeviceID) throws(Problem) -> MigrationSupport { try simulated.probe(id) }
     func holders(of id: DeviceID) -> [Problem.Holder] { [] }
-    func initialSessions() -> [any DeviceSession] { simulated.initialSessions() }
+    func initialSessions() -> [any DeviceSession] {
+        isOpenAtStart ? simulated.initialSessions() : []
+    }
 
     func open(
         _ id: DeviceID,
@@ -64,4 +106,8 @@ final class SlowBackend: DeviceBackend {
     func resume(_ id: DeviceID, _ files: [KeptFile]) throws(Problem) -> any DeviceSession {
         try simulated.resume(id, files)
     }
+}
+
+extension Requester {
+    static let test = Self(name: "test", requestID: "r-1")
 }

@@ -192,6 +192,15 @@ final class TapedStore: JobStore {
         return answer
     }
     func answerCount() throws(Problem) -> Int { try store.answerCount() }
+    func audit(
+        from place: AuditPlace?,
+        newestFirst: Bool,
+        limit: Int
+    ) throws(Problem) -> [StoredAuditRecord] {
+        try store.audit(from: place, newestFirst: newestFirst, limit: limit)
+    }
+    func auditRecord(_ id: AuditID) throws(Problem) -> AuditRecord? { try store.auditRecord(id) }
+    func unfinishedAudit() throws(Problem) -> [AuditRecord] { try store.unfinishedAudit() }
     func age() throws(Problem) -> StoreAge { try store.age() }
     func forget(_ retention: Retention, at age: StoreAge) throws(Problem) -> Forgotten {
         try store.forget(retention, at: age)

@@ -78,6 +78,8 @@ struct AnswerTests {
             seconds: 1000,
             jobLimit: 10,
             sessionLimit: 10,
+            auditSeconds: 0,
+            auditLimit: 0,
             answerSeconds: 100,
             batchLimit: 3
         )

@@ -19,6 +19,7 @@ struct ForgettingTests {
         days: Int64 = 30,
         jobs: Int = 100,
         sessions: Int = 100,
+        audit: Int = 100,
         needed: Set<JobID> = [],
         batch: Int = 64
     ) -> Retention {
@@ -26,6 +27,8 @@ struct ForgettingTests {
             seconds: days * day,
             jobLimit: jobs,
             sessionLimit: sessions,
+            auditSeconds: days * day,
+            auditLimit: audit,
             answerSeconds: day,
             needed: needed,
             batchLimit: batch
@@ -157,7 +160,8 @@ struct ForgettingTests {
                     ALTER TABLE session DROP COLUMN settled;
                     ALTER TABLE session DROP COLUMN open;
                     DELETE FROM meta WHERE key = 'age';
-                    DELETE FROM grdb_migrations WHERE identifier = '3';
+                    DROP TABLE audit;
+                    DELETE FROM grdb_migrations WHERE identifier IN ('3', '4');
                     INSERT INTO session (id, body) VALUES ('damaged', '{');
                     """
             )

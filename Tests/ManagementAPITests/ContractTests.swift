@@ -124,6 +124,22 @@ struct ContractTests {
         #expect(Set(EventFields.table.fields.map(\.name) + ["oldest"]) == Set(told))
     }
 
+    @Test("every action and state of the audit is in the contract")
+    func audit() throws {
+        let problem = Problem(.internalError, "")
+        let states: [AuditRecord.State] = [
+            .running, .succeeded, .refused(problem), .failed(problem), .interrupted(problem),
+        ]
+        #expect(contract.names(ofSchema: "AuditRecord", property: "state") == states.map(\.name))
+        let actions: [AuditRecord.Action] = [
+            .change(.bind(driver: nil, isForced: false)),
+            .change(.unbind(driver: nil, isForced: false)),
+            .change(.virtualFunctions(count: 1, isProbed: nil, isForced: false)),
+            .create(MediatedRequest(parent: "p", type: "t")), .change(.removal),
+        ]
+        #expect(contract.names(ofSchema: "AuditRecord", property: "action") == actions.map(\.name))
+    }
+
     @Test("every kind of journal line is in the contract")
     func journalLines() throws {
         let problem = Problem(.internalError, "")
@@ -155,7 +171,8 @@ struct ContractTests {
             "Job": again(JobDTO.self), "JobRequest": again(JobRequestDTO.self),
             "Image": again(ImageDTO.self),
             "ImageVerification": again(ImageVerificationDTO.self),
-            "Problem": again(ProblemDTO.self),
+            "Problem": again(ProblemDTO.self), "AuditRecord": again(AuditRecordDTO.self),
+            "AuditRecordPage": items(AuditRecordDTO.self),
             "Readiness": again(ReadinessDTO.self), "ResolveRequest": again(ResolveRequestDTO.self),
             "JobCheck": again(JobCheckDTO.self),
             "BindRequest": again(BindRequestDTO.self),
@@ -215,6 +232,7 @@ struct ContractTests {
         JobCheckDTO.self, JournalLineDTO.self, ImageDTO.self, ProblemDTO.self, EventDTO.self,
         ImageVerificationDTO.self, BindRequestDTO.self, UnbindRequestDTO.self,
         VirtualFunctionsDTO.self, MediatedTypeDTO.self, MediatedRequestDTO.self,
+        AuditRecordDTO.self,
     ]
 
     private func again<T: Codable>(_ type: T.Type) -> ([UInt8]) throws -> [UInt8] {

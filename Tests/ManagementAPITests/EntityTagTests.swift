@@ -72,7 +72,12 @@ struct ConditionalReadTests {
     func everyOne() async throws {
         _ = try await engine.job(#"{"kind":"save","id":"s","devices":[{"source":"sim-0"}]}"#)
         let session = try #require(engine.engine.sessions().first { $0.device.text == "sim-0" })
-        let names = ["devices": "sim-0", "sessions": session.id.text, "jobs": "s", "images": "s"]
+        _ = try await engine.ask("POST", "/v1/devices/sim-0/bind", body: "{}")
+        let refused = try engine.engine.audit(from: nil, newestFirst: true, limit: 1) { _ in true }
+        let names = [
+            "devices": "sim-0", "sessions": session.id.text, "jobs": "s", "images": "s",
+            "audit": try #require(refused.records.first).record.id.text,
+        ]
         for endpoint in Endpoint.allCases {
             let route = endpoint.route
             guard route.isConditional else { continue }

@@ -47,6 +47,7 @@ struct FieldTableTests {
         try check(JobFields.table, schema: "Job")
         try check(ImageFields.table, schema: "Image")
         try check(EventFields.table, schema: "Event")
+        try check(AuditFields.table, schema: "AuditRecord")
     }
 
     /// What a document has at a path, as a field would say it.
@@ -187,6 +188,27 @@ struct FieldTableTests {
                 ]
             )
         )
+    }
+
+    @Test("each says what the document of a change that failed shows")
+    func failedChange() throws {
+        let device = try #require(DeviceID("pci-0000:41:00.3"))
+        var record = AuditRecord(
+            id: try #require(AuditID("aud-1")),
+            action: .change(.bind(driver: "vfio-pci", isForced: true)),
+            subject: device,
+            requester: Requester(name: "uid:0", requestID: "r-1"),
+            startedAt: Timestamp(millisecondsSinceEpoch: 1)
+        )
+        record.before = DevicePlace(driver: "nvme")
+        record.after = record.before
+        let facts = Problem.Facts(device: device, operation: "write of /sys/x", errno: .busy)
+        record.end(
+            .failed(Problem(.kernelRefused, "x", facts)),
+            at: Timestamp(millisecondsSinceEpoch: 2)
+        )
+        let seen = try check(AuditFields.table, record, AuditRecordDTO(record))
+        #expect(seen == Set(AuditFields.table.fields.map(\.name)))
     }
 
     @Test("each says what a failed and stuck job's document shows")

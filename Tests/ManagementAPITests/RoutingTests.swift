@@ -21,7 +21,8 @@ struct RoutingTests {
                 body: Array(body.utf8),
                 caller: .anonymousLoopback
             ),
-            RoutedTarget(method, path, query)
+            RoutedTarget(method, path, query),
+            requestID: nil
         )
     }
 

@@ -84,6 +84,24 @@ final class MeasuredStore: JobStore {
         try counting("read") { () throws(Problem) in try store.answerCount() }
     }
 
+    func audit(
+        from place: AuditPlace?,
+        newestFirst: Bool,
+        limit: Int
+    ) throws(Problem) -> [StoredAuditRecord] {
+        try counting("read") { () throws(Problem) in
+            try store.audit(from: place, newestFirst: newestFirst, limit: limit)
+        }
+    }
+
+    func auditRecord(_ id: AuditID) throws(Problem) -> AuditRecord? {
+        try counting("read") { () throws(Problem) in try store.auditRecord(id) }
+    }
+
+    func unfinishedAudit() throws(Problem) -> [AuditRecord] {
+        try counting("read") { () throws(Problem) in try store.unfinishedAudit() }
+    }
+
     func age() throws(Problem) -> StoreAge {
         try counting("read") { () throws(Problem) in try store.age() }
     }

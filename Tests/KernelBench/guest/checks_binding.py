@@ -1,6 +1,7 @@
 """Devices that change hands by the API, and what the kernel says to it."""
 
 import os
+import sqlite3
 import uuid
 
 from devices import MDEVS, NVME, PCI, directory, held, mttys, node, virtual_functions
@@ -104,6 +105,65 @@ def _():
             expect_equal(listed[device]["candidate"]["driver"], "vfio-pci", "driver for it")
             ferry.post(f"/v1/devices/{device}/bind").require(200)
             wait_until(lambda name=device: os.path.exists(node(name)), "the function's node")
+
+
+def audited(ferry, text):
+    return ferry.get(f"/v1/audit?filter={text.replace(' ', '%20')}")["items"]
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+@check("The audit lists what was bound, unbound and refused, with who asked and where the device was and is")
+def _():
+    device = virtual_functions()[0]
+    bound = {"driver": "vfio-pci", "driver_override": "vfio-pci"}
+    with Ferryd() as ferry:
+        ferry.post(f"/v1/devices/{device}/unbind").require(200)
+        answer = ferry.post(f"/v1/devices/{device}/bind")
+        answer.require(200)
+        ferry.post(f"/v1/devices/{device}/unbind", {"driver": "pcieport"}).problem(409, "kernel-refused")
+        ferry.post(f"/v1/devices/{device}/bind", {"driver": "none_vfio_pci"}).problem(409, "change-refused")
+        refused, failed, bind, unbind = audited(ferry, f"subject={device}")
+        expect_equal([r["state"] for r in (unbind, bind, failed, refused)],
+                     ["succeeded", "succeeded", "failed", "refused"], "states")
+        expect_equal((unbind["action"], unbind["before"], unbind["after"].get("driver_override")),
+                     ("device.unbind", bound, None), "unbind")
+        expect_equal((bind["action"], bind["before"], bind["after"]), ("device.bind", unbind["after"], bound), "bind")
+        expect_equal((bind["requested_by"], bind["request_id"]), ("uid:0", answer.headers["X-Request-Id"]), "who asked")
+        expect_equal((failed["undone"], failed["after"], failed["error"]["errno"]), (True, bound, "ENODEV"), "failure")
+        expect_equal(refused["error"]["code"], "change-refused", "refusal")
+        ferry.kill()
+        ferry.start()
+        expect_equal(audited(ferry, f"subject={device}"), [refused, failed, bind, unbind], "the audit after a death")
+
+
+@check("An unbind that the daemon died in is taken back by the next one, and one that somebody went on with is not")
+def _():
+    device = virtual_functions()[0]
+    sysfs = f"{PCI}/drivers/vfio-pci"
+    address = device.removeprefix("pci-")
+    for is_foreign in (False, True):
+        with Ferryd() as ferry:
+            # The driver that does not take it: an intent to give it to that one, with all as it was.
+            ferry.post(f"/v1/devices/{device}/unbind", {"driver": "pcieport"}).problem(409, "kernel-refused")
+            ferry.kill()
+            with sqlite3.connect(f"{ferry.state}/ferry.sqlite") as store:
+                store.execute("""UPDATE audit SET finished = 0,
+                    body = json_remove(json_set(body, '$.state', json('{"running":{}}')), '$.after', '$.finished_at')""")
+            store.close()
+            write(f"{sysfs}/unbind", address)
+            write(f"{directory(device)}/driver_override", "other\n" if is_foreign else "\n")
+            ferry.start()
+            record = wait_until(lambda f=ferry: one((r for r in audited(f, f"subject={device}")), "record")
+                                if not audited(f, "state=running") else None, "the change's end")
+            expect_equal((record["state"], record["undone"]), ("interrupted", not is_foreign), "record")
+            expected = (None, "other") if is_foreign else ("vfio-pci", "vfio-pci")
+            expect_equal((driver(device), override(device)), expected, "driver and override")
+            ferry.post(f"/v1/devices/{device}/bind").require(200)
+            wait_until(lambda: os.path.exists(node(device)), "the function's node")
 
 
 @check("A mediated device is made and removed by the API; its UUID is taken only once")

@@ -1,0 +1,324 @@
+import Foundation
+import JobStore
+import MigrationCore
+import MigrationPorts
+import StateTransfer
+import Synchronization
+import SystemIO
+import Testing
+
+@testable import JobEngine
+
+@Suite("Changes in the audit", .timeLimit(.minutes(2)))
+struct AuditTests {
+    private let bind = DeviceChange.bind(driver: "vfio-pci", isForced: true)
+    private let nvme = DevicePlace(driver: "nvme")
+    private let vfio = DevicePlace(driver: "vfio-pci", driverOverride: "vfio-pci")
+
+    @Test("the intent is in the store, fsynced, before the change, and its outcome after it")
+    func intent() async throws {
+        let world = try AuditWorld()
+        let store = world.store
+        let backend = world.backend
+        let found = Mutex<[AuditRecord]>([])
+        backend.with { host in
+            host.onChange = { found.withLock { $0 = (try? store.unfinishedAudit()) ?? [] } }
+        }
+        #expect(try await world.change(bind) == nil)
+        let intent = try #require(found.withLock { $0.first })
+        #expect(found.withLock { $0.count } == 1)
+        #expect(intent.state == .running)
+        #expect(intent.action == .change(bind))
+        #expect(intent.requester == .test)
+        #expect((intent.before, intent.after) == (nvme, nil))
+        let outcome = try #require(world.records().first)
+        #expect(outcome.id == intent.id)
+        #expect(outcome.state == .succeeded)
+        #expect((outcome.before, outcome.after) == (nvme, vfio))
+        #expect(try store.unfinishedAudit() == [])
+        #expect(world.durabilities() == [.machine, .machine])
+    }
+
+    @Test("a step that the kernel refuses is told by its errno, and whether all is as it was")
+    func failed() async throws {
+        let world = try AuditWorld()
+        let device = world.device
+        let facts = Problem.Facts(device: device, operation: "write of /sys/x", errno: .busy)
+        let refusal = Problem(.kernelRefused, "no", facts)
+        world.backend.with { $0.refusal = refusal }
+        #expect(try await world.change(bind) == refusal)
+        var record = try #require(world.records().first)
+        #expect(record.state == .failed(refusal))
+        #expect(record.isUndone == true)
+        let backend = world.backend
+        backend.with { host in
+            host.onChange = { backend.with { $0.places[device] = DevicePlace() } }
+        }
+        _ = try await world.change(bind)
+        record = try #require(world.records().first)
+        #expect(record.isUndone == false)
+        #expect(record.after == DevicePlace())
+    }
+
+    @Test("a refusal is kept, whether the engine refuses or the backend does")
+    func refused() async throws {
+        let world = try AuditWorld(isOpenAtStart: true)
+        #expect(try await world.change(bind)?.code == .deviceBusy)
+        #expect(world.backend.changes == [])
+        try world.closeSessions()
+        let refusal = Problem(.forceRequired, "say force")
+        world.backend.with { $0.refusal = refusal }
+        _ = try await world.change(bind)
+        _ = try await world.change(bind, of: "sim-9")
+        let records = world.records()
+        #expect(records.map(\.state.name) == ["refused", "refused", "refused"])
+        #expect(records.map(\.state.problem?.code) == [.notFound, .forceRequired, .deviceBusy])
+        #expect(records.map(\.isUndone) == [nil, nil, nil])
+    }
+
+    @Test("nothing is changed whose intent cannot be written")
+    func unwritten() async throws {
+        let world = try AuditWorld()
+        world.store.plan(.from(1))
+        #expect(try await world.change(bind)?.code == .storeFailed)
+        #expect(world.backend.changes == [])
+        #expect(world.backend.place(of: world.device) == nvme)
+        world.store.plan(.none)
+        #expect(try await world.change(bind) == nil)
+    }
+
+    @Test("an outcome that the store does not take comes with the next record")
+    func owed() async throws {
+        let world = try AuditWorld()
+        world.store.plan(.at(2))
+        #expect(try await world.change(bind) == nil)
+        #expect(world.records().map(\.state) == [.running])
+        #expect(try await world.change(bind, of: "sim-1") == nil)
+        #expect(world.records().map(\.state) == [.succeeded, .succeeded])
+    }
+
+    @Test("a flood of refusals makes the store no larger than its limit allows")
+    func flood() async throws {
+        let world = try AuditWorld { $0.retainedAuditLimit = 10 }
+        for _ in 0..<100 { _ = try await world.change(bind, of: "sim-9") }
+        #expect(world.records().count < 100)
+        #expect(world.records().count <= 10 + 64)
+    }
+
+    // MARK: Death
+
+    @Test("what was taken back is told as interrupted and undone, with an event of the device")
+    func takenBack() async throws {
+        let world = try AuditWorld()
+        let later = try await world.deadIn(bind) { $0.remains = .success(.takenBack(["Undone."])) }
+        let record = try await later.settled()
+        #expect(record.state.name == "interrupted")
+        #expect(record.state.problem?.code == .daemonDied)
+        #expect(record.state.problem?.facts.reasons == ["Undone."])
+        #expect(record.isUndone == true)
+        #expect(record.finishedAt != nil)
+        #expect(later.backend.with { $0.settled } == [later.device: nvme])
+        #expect(try later.topics() == [.deviceChanged(later.device)])
+        #expect(later.engine.unfinishedChanges.map(\.id) == [record.id])
+        await later.whenFree()
+        // And that is all: the next start has nothing to settle.
+        #expect(try later.again().engine.unfinishedChanges == [])
+    }
+
+    @Test("what was done is told as done, and what was not begun as undone; no event is told")
+    func ends() async throws {
+        for (remains, name) in [(.complete, "succeeded"), (.untouched, "interrupted")]
+            as [(ChangeRemains, String)]
+        {
+            let world = try AuditWorld()
+            let later = try await world.deadIn(bind) { $0.remains = .success(remains) }
+            let record = try await later.settled()
+            #expect(record.state.name == name)
+            #expect(record.isUndone == (remains == .untouched ? true : nil))
+            #expect(try later.topics() == [])
+        }
+    }
+
+    @Test("what is left alone is told with where it is now and what is to be done by hand")
+    func leftAlone() async throws {
+        for remains in [
+            .failure(Problem(.deviceBusy, "qemu has it open.")), .success(nil),
+        ] as [Result<ChangeRemains?, Problem>] {
+            let world = try AuditWorld()
+            let device = world.device
+            let later = try await world.deadIn(bind) { host in
+                host.remains = remains
+                host.places[device] = DevicePlace(driver: nil, driverOverride: "vfio-pci")
+            }
+            let record = try await later.settled()
+            #expect(record.state.name == "interrupted")
+            #expect(record.isUndone == false)
+            let detail = try #require(record.state.problem?.detail)
+            #expect(detail.contains("the driver nvme and no driver_override before"))
+            #expect(detail.contains("no driver and the driver_override vfio-pci now"))
+            #expect(try later.topics() == [])
+        }
+    }
+
+    @Test("a device that has a session by now is not touched")
+    func inSession() async throws {
+        let world = try AuditWorld()
+        let later = try await world.deadIn(bind, isOpenAtStart: true) { _ in }
+        let record = try await later.settled()
+        #expect(record.state.problem?.facts.session != nil)
+        #expect(later.backend.with { $0.settled.isEmpty })
+    }
+
+    @Test("after a start of the machine nothing is touched: the kernel keeps nothing")
+    func otherBoot() async throws {
+        let world = try AuditWorld()
+        var change = StoreChange()
+        change.audit = [
+            AuditRecord(
+                id: try #require(AuditID("aud-1")),
+                action: .change(bind),
+                subject: world.device,
+                requester: .test,
+                startedAt: Timestamp(millisecondsSinceEpoch: 0),
+                boot: "another"
+            )
+        ]
+        try world.store.apply(change, .machine)
+        let later = try world.again()
+        #expect(try await later.settled().state.name == "interrupted")
+        #expect(later.backend.with { $0.settled.isEmpty })
+    }
+}
+
+/// An engine over devices that change hands, on a directory of its own.
+private final class AuditWorld {
+    let directory: String
+    let backend: SlowBackend
+    let store: TapedStore
+    let engine: Engine
+    let device: DeviceID
+    private let tape = Tape()
+
+    convenience init(
+        isOpenAtStart: Bool = false,
+        _ configure: (inout EngineConfiguration) -> Void = { _ in }
+    ) throws {
+        let directory = NSTemporaryDirectory() + "ferry-audit-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(
+            atPath: directory,
+            withIntermediateDirectories: true
+        )
+        let backend = try SlowBackend(isOpenAtStart: isOpenAtStart)
+        for name in ["sim-0", "sim-1"] {
+            let device = try #require(DeviceID(name))
+            backend.with { $0.places[device] = DevicePlace(driver: "nvme") }
+        }
+        try self.init(directory, backend, configure)
+    }
+
+    private init(
+        _ directory: String,
+        _ backend: SlowBackend,
+        _ configure: (inout EngineConfiguration) -> Void = { _ in }
+    ) throws {
+        self.directory = directory
+        self.backend = backend
+        device = try #require(DeviceID("sim-0"))
+        store = TapedStore(try SQLiteJobStore(path: "\(directory)/ferry.sqlite"), tape)
+        var configuration = EngineConfiguration()
+        configuration.bindTimeoutSeconds = 600
+        configure(&configuration)
+        engine = try Engine(
+            configuration: configuration,
+            backends: [backend],
+            store: store,
+            images: ImageDirectory(path: "\(directory)/images"),
+            clock: MachineClock()
+        )
+        tape.start()
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: directory) }
+
+    func closeSessions() throws {
+        for session in engine.sessions() {
+            _ = try engine.closeSession(session.id, discardContent: true)
+        }
+    }
+
+    /// What a change came to.
+    func change(_ change: DeviceChange, of name: String = "sim-0") async throws -> Problem? {
+        let device = try #require(DeviceID(name))
+        return await withCheckedContinuation { continuation in
+            do throws(Problem) {
+                try engine.change(device, change, by: .test) { result in
+                    switch result {
+                    case .success: continuation.resume(returning: nil)
+                    case .failure(let problem): continuation.resume(returning: problem)
+                    }
+                }
+            } catch {
+                continuation.resume(returning: error)
+            }
+        }
+    }
+
+    /// Newest first.
+    func records() -> [AuditRecord] {
+        let stored = try? store.audit(from: nil, newestFirst: true, limit: 1000)
+        return (stored ?? []).compactMap(\.record)
+    }
+
+    /// The daemon after this one, which died while the backend made a change.
+    ///
+    /// Its devices are others, as a test says.
+    func deadIn(
+        _ change: DeviceChange,
+        isOpenAtStart: Bool = false,
+        _ found: (inout SlowBackend.Host) -> Void
+    ) async throws -> AuditWorld {
+        let begun = AsyncStream<Void>.makeStream()
+        backend.with { $0.onChange = { begun.continuation.yield() } }
+        backend.holdsOn()
+        try engine.change(device, change, by: .test) { _ in }
+        for await _ in begun.stream { break }
+        let copy = "\(directory)-later"
+        try EngineFixture.copy(directory, to: copy)
+        backend.letGo()
+        let later = try SlowBackend(isOpenAtStart: isOpenAtStart)
+        later.with { host in
+            host.places[device] = DevicePlace(driver: "nvme")
+            found(&host)
+        }
+        return try AuditWorld(copy, later)
+    }
+
+    /// Another daemon on the same directory.
+    func again() throws -> AuditWorld {
+        let copy = "\(directory)-again"
+        try EngineFixture.copy(directory, to: copy)
+        return try AuditWorld(copy, try SlowBackend(isOpenAtStart: false))
+    }
+
+    /// The only record, once it is settled.
+    func settled() async throws -> AuditRecord {
+        while try !store.unfinishedAudit().isEmpty { await Task.yield() }
+        #expect(records().count == 1)
+        return try #require(records().first)
+    }
+
+    func whenFree() async {
+        while engine.locks.holder(of: device) != nil { await Task.yield() }
+    }
+
+    func topics() throws -> [Event.Topic] {
+        try store.events(after: 0, limit: 100).compactMap(\.event?.topic)
+    }
+
+    /// What each write had to survive.
+    func durabilities() -> [Durability] {
+        tape.entries.compactMap {
+            if case .wrote(_, let durability) = $0 { durability } else { nil }
+        }
+    }
+}
