@@ -4,7 +4,7 @@ import Testing
 
 @testable import JobEngine
 
-@Suite("Events of devices", .timeLimit(.minutes(2)))
+@Suite("Events of devices", .timeLimit(.minutes(10)))
 struct DeviceEventTests {
     private func ids(_ count: Int) throws -> [DeviceID] {
         try (0..<count).map { try #require(DeviceID("pci-\($0)")) }

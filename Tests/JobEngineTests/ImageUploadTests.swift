@@ -8,7 +8,7 @@ import Testing
 
 @testable import JobEngine
 
-@Suite("Images that come in", .timeLimit(.minutes(2)))
+@Suite("Images that come in", .timeLimit(.minutes(10)))
 struct ImageUploadTests {
     let source: EngineFixture
     let target: EngineFixture

@@ -37,7 +37,7 @@ struct LimitTests {
 
     @Test(
         "more dirt than the downtime may move holds the switchover back, until a word comes",
-        .timeLimit(.minutes(1))
+        .timeLimit(.minutes(10))
     )
     func downtime() async throws {
         let fixture = try EngineFixture("mlx5:count=2,state=4MiB,dirty=1GiB")
@@ -85,7 +85,7 @@ struct LimitTests {
         }
     }
 
-    @Test("the bandwidth is a limit of pre-copy: the downtime has none", .timeLimit(.minutes(1)))
+    @Test("the bandwidth is a limit of pre-copy: the downtime has none", .timeLimit(.minutes(10)))
     func bandwidthInTheDowntime() async throws {
         let fixture = try EngineFixture("pds:count=2,state=4MiB")
         let before = try fixture.digest("sim-0")

@@ -36,7 +36,7 @@ final class SlowBackend: DeviceBackend {
         made.withLock { $0.append(change) }
         guard let gate = self.gate.withLock({ $0 }) else { return }
         // Longer than any test: only a broken one leaves it closed.
-        guard gate.wait(timeout: .now() + 120) == .success else {
+        guard gate.wait(timeout: .now() + 600) == .success else {
             throw Problem(.timedOut, "The test let no change go.")
         }
     }

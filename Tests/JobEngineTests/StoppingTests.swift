@@ -120,13 +120,13 @@ final class StoppingTests: Sendable {
         #expect(try fixture.engine.session(session.id).status == .open)
     }
 
-    @Test("work behind a call that hangs is done by another thread", .timeLimit(.minutes(1)))
+    @Test("work behind a call that hangs is done by another thread", .timeLimit(.minutes(10)))
     func hangingCall() async throws {
         let pool = CommandPool(queueCount: 2, pendingLimit: 8)
         let hanging = DispatchSemaphore(value: 0)
         let short = DispatchSemaphore(value: 0)
-        try pool.perform { #expect(hanging.wait(timeout: .now() + 60) == .success) }
-        try pool.perform { #expect(short.wait(timeout: .now() + 60) == .success) }
+        try pool.perform { #expect(hanging.wait(timeout: .now() + 600) == .success) }
+        try pool.perform { #expect(short.wait(timeout: .now() + 600) == .success) }
         try await awaitCall("the free thread") { told in
             // Waits, for both threads are taken; then the second one is free.
             #expect(throws: Never.self) { try pool.perform { told() } }

@@ -7,7 +7,7 @@ import Testing
 
 @testable import ManagementAPI
 
-@Suite("The event stream is what the contract says", .timeLimit(.minutes(2)))
+@Suite("The event stream is what the contract says", .timeLimit(.minutes(10)))
 struct EventStreamTests {
     private let engine: EngineUnderTest
 

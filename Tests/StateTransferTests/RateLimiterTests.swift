@@ -4,7 +4,7 @@ import StateTransfer
 import Synchronization
 import Testing
 
-@Suite("RateLimiter", .timeLimit(.minutes(1)))
+@Suite("RateLimiter", .timeLimit(.minutes(10)))
 struct RateLimiterTests {
     @Test(
         "no more bytes move than the rate allows, and hardly fewer",
