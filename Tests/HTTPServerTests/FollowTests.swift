@@ -67,7 +67,7 @@ struct FollowTests {
         /// Reads until a text was told so often; false when the stream ends before.
         @discardableResult
         func read(until text: String, times: Int = 1) throws -> Bool {
-            let deadline = ContinuousClock.now + .seconds(60)
+            let deadline = ContinuousClock.now + .seconds(120)
             while told.ranges(of: text).count < times {
                 // Signs of life go on for ever.
                 try #require(ContinuousClock.now < deadline, "nobody told of \(text)")

@@ -150,7 +150,7 @@ private final class ChangingFixture {
     }
 
     private func yielding(until isThere: () -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(600)
         while !isThere() {
             try #require(ContinuousClock.now < deadline, "the change is not over")
             await Task.yield()

@@ -161,10 +161,10 @@ final class SettableClock: HostClock {
 }
 
 extension Engine {
-    /// Waits until a job is as wanted, by its changes, and for two minutes at most.
+    /// Waits until a job is as wanted, by its changes, and for ten minutes at most.
     @discardableResult
     func view(of id: JobID, where isWanted: (JobView) throws -> Bool) async throws -> JobView {
-        let deadline = ContinuousClock.now + .seconds(120)
+        let deadline = ContinuousClock.now + .seconds(600)
         while true {
             let view = try job(id)
             if try isWanted(view) { return view }

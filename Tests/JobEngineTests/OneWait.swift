@@ -33,7 +33,7 @@ final class OneWait<Value: Sendable>: Sendable {
 private let lateness = DispatchQueue(label: "test.late")
 
 /// What somebody is called with, whom `ask` hands on; a test that would wait for ever fails after
-/// two minutes instead.
+/// ten minutes instead.
 func awaited<Value: Sendable>(
     _ what: String,
     _ ask: (@escaping @Sendable (Value) -> Void) -> Void
@@ -41,7 +41,7 @@ func awaited<Value: Sendable>(
     let wait = OneWait<Value>()
     let value = await withCheckedContinuation { continuation in
         wait.begin(continuation)
-        lateness.asyncAfter(deadline: .now() + 120) { wait.end(with: nil) }
+        lateness.asyncAfter(deadline: .now() + 600) { wait.end(with: nil) }
         ask { wait.end(with: $0) }
     }
     guard let value else { throw Problem(.timedOut, "The test waits in vain for \(what).") }

@@ -125,8 +125,8 @@ final class StoppingTests: Sendable {
         let pool = CommandPool(queueCount: 2, pendingLimit: 8)
         let hanging = DispatchSemaphore(value: 0)
         let short = DispatchSemaphore(value: 0)
-        try pool.perform { #expect(hanging.wait(timeout: .now() + 60) == .success) }
-        try pool.perform { #expect(short.wait(timeout: .now() + 60) == .success) }
+        try pool.perform { #expect(hanging.wait(timeout: .now() + 600) == .success) }
+        try pool.perform { #expect(short.wait(timeout: .now() + 600) == .success) }
         try await awaitCall("the free thread") { told in
             // Waits, for both threads are taken; then the second one is free.
             #expect(throws: Never.self) { try pool.perform { told() } }
