@@ -23,7 +23,7 @@ openapi: setup ## Write openapi/ferry.json, which ferryd is built with, from ope
 demo: setup ## Watch a live migration between simulated devices (KEEP=1 leaves ferryd running)
 	deploy/demo
 
-test: lint ## Every suite but the long ones; at most 10 minutes
+test: lint ## Every suite but the long ones: some minutes (TEST_SECONDS=900 ends what hangs)
 	Tests/run.sh
 
 test-api: setup ## The API from outside: its contract, fuzzed and hostile (API_ONLY="http …", API_BUDGET=seconds)

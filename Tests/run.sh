@@ -9,8 +9,9 @@ swift build --build-tests
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
-# By lines, so that nothing that was said is lost in a buffer when it is ended.
-timeout --kill-after=10 "$seconds" stdbuf -oL swift test --skip-build --disable-xctest 2>&1 |
+# By lines, so that nothing that was said is lost in a buffer when it is ended. The tests are in a
+# process group of their own, which SwiftPM ends at an interrupt and at no other signal.
+timeout --foreground --signal=INT --kill-after=40 "$seconds" stdbuf -oL swift test --skip-build --disable-xctest 2>&1 |
   tee "$log" || status=$?
 if ((status == 124 || status == 137)); then
   printf '\nThe run did not end within %d s. Begun and not ended:\n' "$seconds"
