@@ -49,7 +49,8 @@ package enum BoundedFile {
         return unsafe String(decoding: buffer.prefix(count), as: UTF8.self)
     }
 
-    /// The names in a directory, without `.` and `..`, at most `limit` of them, sorted.
+    /// The names in a directory, without `.` and `..`, sorted; at most `limit` of them, those that the
+    /// kernel gives first.
     package static func names(in path: String, limit: Int = 100_000) throws(Errno) -> [String] {
         try FileDescriptor(opening: path, O_RDONLY | O_DIRECTORY).names(limit: limit)
     }

@@ -7,10 +7,14 @@ package import MigrationCore
 /// For trees of small kernel files (sysfs), real or captured, whose content nobody vouches for.
 package final class ConfinedTree: Sendable {
     private let root: Directory
+    private let shortages = ShortageCount()
 
     package init(root path: String) throws(Errno) {
-        self.root = try Directory(opening: path)
+        self.root = try Directory(opening: path, counting: shortages)
     }
+
+    /// How often something could not be opened because descriptors or memory ran out.
+    package var shortageCount: Int { shortages.value }
 
     /// Opens a directory by its path from the root.
     ///

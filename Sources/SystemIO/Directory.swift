@@ -8,19 +8,33 @@ package import MigrationCore
 /// Names are single path components; the caller vouches for that.
 package struct Directory: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
+    /// Counts what fails here and in the directories opened below; not what an attribute itself
+    /// answers to a read, which may be any errno, and for ever.
+    private let shortages: ShortageCount
 
     /// Opens a directory by its path; the path itself may lead through symbolic links.
-    package init(opening path: String) throws(Errno) {
+    package init(
+        opening path: String,
+        counting shortages: ShortageCount = ShortageCount()
+    ) throws(Errno) {
+        self.shortages = shortages
         descriptor = try FileDescriptor(opening: path, O_RDONLY | O_DIRECTORY)
     }
 
     /// Takes over an open directory.
-    init(owning descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+    init(
+        owning descriptor: consuming FileDescriptor,
+        counting shortages: ShortageCount
+    ) {
+        self.shortages = shortages
+        self.descriptor = descriptor
+    }
 
     /// Opens a directory below another one.
     ///
     /// A symbolic link is refused with ENOTDIR.
     package init(opening name: String, in parent: borrowing Directory) throws(Errno) {
+        shortages = parent.shortages
         descriptor = try FileDescriptor(
             opening: name,
             in: parent.descriptor,
@@ -33,7 +47,7 @@ package struct Directory: ~Copyable, Sendable {
     /// This one is taken for the root: no link and no `..` on the way leads out of it.
     package borrowing func directory(below path: String) throws(Errno) -> Directory {
         let flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK
-        return Directory(owning: try FileDescriptor(opening: path, below: descriptor, flags))
+        return Directory(owning: try descriptor(below: path, flags), counting: shortages)
     }
 
     /// Opens a file of the directory; a symbolic link is refused with ELOOP.
@@ -42,7 +56,18 @@ package struct Directory: ~Copyable, Sendable {
         _ flags: Int32,
         mode: UInt32 = 0
     ) throws(Errno) -> FileDescriptor {
-        try FileDescriptor(opening: name, in: descriptor, flags | O_NOFOLLOW, mode: mode)
+        try shortages.of { () throws(Errno) in
+            try FileDescriptor(opening: name, in: descriptor, flags | O_NOFOLLOW, mode: mode)
+        }
+    }
+
+    private borrowing func descriptor(
+        below path: String,
+        _ flags: Int32
+    ) throws(Errno) -> FileDescriptor {
+        try shortages.of { () throws(Errno) in
+            try FileDescriptor(opening: path, below: descriptor, flags)
+        }
     }
 
     /// The text of a small file, without white space at its ends.
@@ -56,14 +81,13 @@ package struct Directory: ~Copyable, Sendable {
     ///
     /// No link on the way leads out of the directory, and a link at its end is refused with ELOOP.
     package borrowing func text(below path: String, limit: Int = 4096) throws(Errno) -> String {
-        let file = try FileDescriptor(opening: path, below: descriptor, Self.attributeFlags)
-        return try file.attribute(limit)
+        try descriptor(below: path, Self.attributeFlags).attribute(limit)
     }
 
     /// The text of a file of any size somewhere below the directory, as far as a limit.
     borrowing func wholeText(below path: String, limit: Int) throws(Errno) -> String {
         let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY
-        let file = try FileDescriptor(opening: path, below: descriptor, flags)
+        let file = try descriptor(below: path, flags)
         return BoundedFile.trimmed(try BoundedFile.bytes(of: file, limit: limit))
     }
 
@@ -83,13 +107,15 @@ package struct Directory: ~Copyable, Sendable {
 
     /// Where a symbolic link points, as it is written.
     package borrowing func linkTarget(of name: String) throws(Errno) -> String {
-        let raw = descriptor.raw
+        let (raw, shortages) = (descriptor.raw, shortages)
         return try unsafe withUnsafeTemporaryAllocation(
             of: UInt8.self,
             capacity: Int(PATH_MAX)
         ) { buffer throws(Errno) in
             guard let start = buffer.baseAddress else { throw .noMemory }
-            let count = try retrying { unsafe readlinkat(raw, name, start, buffer.count) }
+            let count = try shortages.of { () throws(Errno) in
+                try retrying { unsafe readlinkat(raw, name, start, buffer.count) }
+            }
             return unsafe String(decoding: buffer[..<count], as: UTF8.self)
         }
     }
@@ -141,16 +167,19 @@ package struct Directory: ~Copyable, Sendable {
         throw error
     }
 
-    /// The names in the directory, without `.` and `..`, at most `limit` of them, sorted.
+    /// The names in the directory, without `.` and `..`, sorted; at most `limit` of them, those that
+    /// the kernel gives first.
     package borrowing func names(limit: Int = 100_000) throws(Errno) -> [String] {
         // A descriptor of its own: reading moves the position of the open file.
-        try FileDescriptor(opening: ".", in: descriptor, O_RDONLY | O_DIRECTORY)
-            .names(limit: limit)
+        try shortages.of { () throws(Errno) in
+            try FileDescriptor(opening: ".", in: descriptor, O_RDONLY | O_DIRECTORY)
+                .names(limit: limit)
+        }
     }
 
     /// The same, for who wants nothing else of the directory.
     package consuming func intoNames(limit: Int = 100_000) throws(Errno) -> [String] {
-        try descriptor.names(limit: limit)
+        try shortages.of { () throws(Errno) in try descriptor.names(limit: limit) }
     }
 
     /// The entries of the directory, for the caller to close.

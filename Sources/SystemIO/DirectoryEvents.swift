@@ -43,14 +43,17 @@ package final class DirectoryEvents: Sendable {
     /// that one which comes meanwhile is heard of. Looking up a path may block. Calls do not
     /// overlap.
     package func watch(_ entries: [Entry]) {
-        let names = Dictionary(grouping: entries, by: \.directory)
+        // By bytes, as the kernel compares: texts are equal that are not written alike.
+        let names = Dictionary(grouping: entries) { Array($0.directory.utf8) }
         var armed: [Int32: Set<String>] = [:]
         // A directory sorts before what is below it.
-        for directory in names.keys.sorted() {
+        for key in names.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            let entries = names[key, default: []]
+            guard let directory = entries.first?.directory else { continue }
             let number = unsafe inotify_add_watch(file.descriptor.raw, directory, Self.mask)
             guard number >= 0 else { continue }
             // Two paths may lead to one directory.
-            armed[number, default: []].formUnion(names[directory, default: []].map(\.name))
+            armed[number, default: []].formUnion(entries.map(\.name))
         }
         let kept = armed
         let before = watches.withLock { watches in
@@ -62,7 +65,7 @@ package final class DirectoryEvents: Sendable {
         }
     }
 
-    /// Reads what has come, `limit` buffers of it at most, and gives whether it is of what is
+    /// Reads what has come, `limit` buffers of 16 KiB at most, and gives whether it is of what is
     /// watched for.
     ///
     /// Never blocks.
@@ -103,7 +106,8 @@ package final class DirectoryEvents: Sendable {
             start = end
             if mask & UInt32(IN_Q_OVERFLOW) != 0 { return true }
             guard let names = watches[number] else { continue }
-            // Without a name it is the directory itself that went, moved or was unmounted.
+            // Without a name it is the directory itself that went, moved, was unmounted or has
+            // other attributes.
             if unsafe name.isEmpty || names.contains(String(decoding: name, as: UTF8.self)) {
                 return true
             }

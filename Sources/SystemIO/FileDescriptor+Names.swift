@@ -9,8 +9,8 @@ extension FileDescriptor {
     private static let lengthOffset = 16
     private static let nameOffset = 19
 
-    /// The names that are left to read of an open directory, without `.` and `..`, at most `limit` of
-    /// them, sorted.
+    /// The names that are left to read of an open directory, without `.` and `..`, sorted; of more
+    /// than `limit` those that the kernel gives first, which are the lowest numbers in `/proc`.
     ///
     /// By the kernel's own call: `opendir` asks twice more for what is known of the descriptor, and a
     /// look at sysfs reads a directory for each device.
@@ -27,7 +27,7 @@ extension FileDescriptor {
                 if count == 0 { break }
                 unsafe Self.add(UnsafeRawBufferPointer(rebasing: buffer[..<count]), to: &names)
             }
-            return Array(names.sorted().prefix(limit))
+            return names.prefix(limit).sorted()
         }
     }
 

@@ -46,11 +46,9 @@ final class DebugStates: Sendable {
 
     /// The answers for devices by their kernel names; those that take too long are missing.
     ///
-    /// The names are asked for only where debugfs has any device at all.
-    func answers(for names: @autoclosure () -> [String]) -> [String: Answer] {
-        let shown = Set(tree.namesIfAny(in: Self.directory))
-        guard !shown.isEmpty else { return [:] }
-        let names = names().filter(shown.contains)
+    /// Several names are gone through only where debugfs has any device at all: they may be lazy.
+    func answers(for names: some Collection<String>) -> [String: Answer] {
+        let names = shown(names)
         guard !names.isEmpty, let (reader, stuck) = takeReader() else { return [:] }
         let request = DebugStateRequest(names.filter { !stuck.contains($0) })
         reader.async { [self] in
@@ -64,6 +62,17 @@ final class DebugStates: Sendable {
         }
         _ = request.finished.wait(timeout: .now() + patience)
         return request.abandon { name in readers.withLock { _ = $0.stuck.insert(name) } }
+    }
+
+    /// Those that debugfs has: one is looked for, for several the directory is listed.
+    private func shown(_ names: some Collection<String>) -> [String] {
+        if names.count == 1 {
+            return names.filter { name in
+                SysfsPath.isName(name) && tree.hasDirectory(at: "\(Self.directory)/\(name)")
+            }
+        }
+        let shown = Set(tree.namesIfAny(in: Self.directory))
+        return shown.isEmpty ? [] : names.filter(shown.contains)
     }
 
     private func takeReader() -> (DispatchQueue, stuck: Set<String>)? {

@@ -32,8 +32,14 @@ struct WatchOptions {
     var settlingNanoseconds: UInt64 = 50_000_000
     /// When a list that is asked for is too old where events may not come.
     var ageLimitNanoseconds: UInt64 = 2_000_000_000
-    /// How long who asks for an old list waits for a new one.
+    /// How long who asks for an old list waits for a new one, where looks are quicker than that.
     var patienceNanoseconds: UInt64 = 250_000_000
+    /// When a list is too old to be given without having waited for a slow look.
+    var staleNanoseconds: UInt64 = 30_000_000_000
+    /// How long is waited then, and for how long a look that hangs keeps anybody.
+    var longPatienceNanoseconds: UInt64 = 5_000_000_000
+    /// How long the first look may keep the daemon from starting where something is assumed.
+    var startPatienceNanoseconds: UInt64 = 1_000_000_000
     /// When changes are told again that were not taken.
     var retryNanoseconds: UInt64 = 1_000_000_000
     /// Messages that are read before others may use the thread.
@@ -64,7 +70,9 @@ final class DeviceWatch<Device: WatchedDevice>: Sendable {
         /// When the last look ended, whatever came of it, and how long it took.
         var lookedAt: UInt64
         var lookNanoseconds: UInt64
-        var isLookDue = false
+        /// The look that is due, and the one that is under way.
+        var due: ComingLook?
+        var current: ComingLook?
         var observer: Observer?
         var source: ReadSource?
     }
@@ -80,9 +88,12 @@ final class DeviceWatch<Device: WatchedDevice>: Sendable {
 
     /// Looks once, and watches from then on; without hints it hears of nothing.
     ///
-    /// The hints are there before the first look, so that nothing falls between.
+    /// The hints are there before the first look, so that nothing falls between. What is assumed is
+    /// the list when the first look takes too long; blocks for as long as that takes where nothing
+    /// is. Nothing is told of what the first look saw when it was over in time.
     init(
         hearing hints: (any LookHints)?,
+        assuming assumed: [Device]? = nil,
         _ options: WatchOptions = WatchOptions(),
         _ look: @escaping Look
     ) {
@@ -90,7 +101,7 @@ final class DeviceWatch<Device: WatchedDevice>: Sendable {
         self.options = options
         self.hints = hints
         let begun = Self.now
-        let devices = look().devices
+        let devices = assumed ?? look().devices
         let now = Self.now
         state = Mutex(
             State(
@@ -101,27 +112,40 @@ final class DeviceWatch<Device: WatchedDevice>: Sendable {
                 lookNanoseconds: now - begun
             )
         )
-        guard let hints else { return }
-        let source = hints.source(on: queue) { [weak self] in self?.didReceive() }
-        state.withLock { $0.source = source }
-        source.resume()
+        if let hints {
+            let source = hints.source(on: queue) { [weak self] in self?.didReceive() }
+            state.withLock { $0.source = source }
+            source.resume()
+        }
+        guard assumed != nil else { return }
+        if lookSoon(after: 0).wait(nanoseconds: options.startPatienceNanoseconds) {
+            state.withLock { $0.told = $0.devices }
+        }
     }
 
     deinit { state.withLock { $0.source }?.cancel() }
 
     /// The devices as they were seen last.
     ///
-    /// A list that is old makes it look. Who asks first then waits for it, for a bounded time, but
-    /// not where the last look took longer than that.
+    /// A list that is old makes it look, and whoever asks waits for the look, for a bounded time. But
+    /// not where the last look took longer than that, unless the list is very old; and never for
+    /// one that hangs.
     var devices: [Device] {
-        let (devices, isOld, isQuick) = state.withLock { state in
+        let (devices, age, isQuick, current) = state.withLock { state in
             (
-                state.devices, Self.now - state.seenAt > options.ageLimitNanoseconds,
-                state.lookNanoseconds < options.patienceNanoseconds
+                state.devices, Self.now - state.seenAt,
+                state.lookNanoseconds < options.patienceNanoseconds, state.current
             )
         }
-        guard isOld, let seen = lookSoon(after: 0), isQuick else { return devices }
-        _ = seen.wait(timeout: .now() + .nanoseconds(Int(options.patienceNanoseconds)))
+        guard age > options.ageLimitNanoseconds else { return devices }
+        let coming = current ?? lookSoon(after: 0)
+        let patience =
+            age > options.staleNanoseconds
+            ? options.longPatienceNanoseconds : isQuick ? options.patienceNanoseconds : 0
+        let waited = Self.now - coming.since
+        let rest = options.longPatienceNanoseconds - min(waited, options.longPatienceNanoseconds)
+        guard patience > 0, rest > 0 else { return devices }
+        coming.wait(nanoseconds: min(patience, rest))
         return state.withLock { $0.devices }
     }
 
@@ -140,41 +164,45 @@ final class DeviceWatch<Device: WatchedDevice>: Sendable {
         lookSoon(after: options.settlingNanoseconds)
     }
 
-    /// Makes a look due; nil when one is already.
+    /// Makes a look due, if none is, and gives the one that is.
     ///
     /// Never before as long again has gone by as the last one took: a flood of events costs half of
-    /// one processor at most. What it gives is signalled when the look is over.
+    /// one processor at most.
     @discardableResult
-    private func lookSoon(after delay: UInt64) -> DispatchSemaphore? {
-        let wait: UInt64? = state.withLock { state in
-            guard !state.isLookDue else { return nil }
-            state.isLookDue = true
+    private func lookSoon(after delay: UInt64) -> ComingLook {
+        let (look, wait): (ComingLook, UInt64?) = state.withLock { state in
+            if let due = state.due { return (due, nil) }
+            let now = Self.now
+            let look = ComingLook(since: now)
+            state.due = look
             let earliest = state.lookedAt + state.lookNanoseconds
-            return max(delay, earliest - min(earliest, Self.now))
+            return (look, max(delay, earliest - min(earliest, now)))
         }
-        guard let wait else { return nil }
-        let seen = DispatchSemaphore(value: 0)
+        guard let wait else { return look }
         queue.asyncAfter(deadline: .now() + .nanoseconds(Int(clamping: wait))) { [weak self] in
             self?.compare()
-            seen.signal()
         }
-        return seen
+        return look
     }
 
     private func compare() {
         // Before the look: what happens during it makes another one due.
-        let known = state.withLock { state in
-            state.isLookDue = false
-            return state.devices
-        }
         let begun = Self.now
+        let (known, coming) = state.withLock { state in
+            let coming = [ComingLook(since: begun), state.due].compactMap(\.self)
+            (state.current, state.due) = (coming.first, nil)
+            return (state.devices, coming)
+        }
         let (looked, isWhole) = look()
         let found = Self.keeping(known, looked)
         state.withLock { state in
             state.lookedAt = Self.now
             state.lookNanoseconds = state.lookedAt - begun
+            state.current = nil
             if isWhole { (state.devices, state.seenAt) = (found, begun) }
         }
+        // The list is there: nobody waits for the store.
+        for look in coming { look.end() }
         tellChanges()
     }
 

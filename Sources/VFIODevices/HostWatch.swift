@@ -9,10 +9,14 @@ extension DeviceWatch where Device == SysfsDevice {
         hearing socket: UeventSocket?,
         _ options: WatchOptions = WatchOptions()
     ) {
-        self.init(hearing: socket, options) {
-            let found = inventory.devices()
-            return (found, isWhole: inventory.exhaustion() == nil)
-        }
+        self.init(hearing: socket, options) { Self.look(at: inventory) }
+    }
+
+    static func look(at inventory: SysfsInventory) -> (devices: [SysfsDevice], isWhole: Bool) {
+        // Counted, not asked for afterwards: it may have been over by then.
+        let shortageCount = inventory.tree.shortageCount
+        let found = inventory.devices()
+        return (found, isWhole: inventory.tree.shortageCount == shortageCount)
     }
 }
 

@@ -374,7 +374,7 @@ package final class KernelBackend: DeviceBackend {
 
     /// Adds what was learned by opening, and what debugfs tells.
     private func completed(_ devices: [SysfsDevice]) -> [DeviceRecord] {
-        let answers = debugStates.answers(for: devices.map(\.kernelName))
+        let answers = debugStates.answers(for: devices.lazy.map(\.kernelName))
         // A list is as long as the host is large, and of most hosts no more is known.
         if answers.isEmpty, supports.isEmpty { return devices.map(\.record) }
         return devices.map { device in

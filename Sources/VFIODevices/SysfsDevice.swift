@@ -75,6 +75,10 @@ struct DeviceName: Hashable, Sendable {
         }
         return id.text.hasPrefix("cdx-") ? ("sys/bus/cdx/devices", id.text) : nil
     }
+
+    /// Whether a device of this id may be there without a link of that name: links have the names
+    /// of subchannels, ids the device numbers behind them.
+    static func isWithoutLink(_ id: DeviceID) -> Bool { id.text.hasPrefix("ccw-") }
 }
 
 extension String {

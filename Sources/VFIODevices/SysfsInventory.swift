@@ -55,9 +55,12 @@ struct SysfsInventory: Sendable {
         return found.values.sorted { $0.record.id < $1.record.id }
     }
 
-    /// One device, found by its own links where its id names them.
+    /// One device, found by its own links.
+    ///
+    /// Only a channel device has none by its id, so that all are looked at for one.
     func device(_ id: DeviceID) -> SysfsDevice? {
         guard let link = DeviceName.link(of: id) else {
+            guard DeviceName.isWithoutLink(id) else { return nil }
             return devices().first { $0.record.id == id }
         }
         guard let target = tree.linkTargetIfAny(link.name, in: link.directory) else { return nil }
@@ -97,7 +100,7 @@ struct SysfsInventory: Sendable {
             _ = try tree.directory(at: ".")
             return nil
         } catch {
-            return [.tooManyOpenFiles, .tooManyFiles, .noMemory].contains(error) ? error : nil
+            return error.isShortage ? error : nil
         }
     }
 

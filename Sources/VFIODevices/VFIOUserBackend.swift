@@ -10,18 +10,33 @@ package final class VFIOUserBackend: DeviceBackend {
 
     private let devicesOfSockets: Set<DeviceID>
     private let watch: DeviceWatch<DeviceRecord>
+    /// Why the kernel tells of no change; then each list that is old makes it look again.
+    package let eventFailure: Errno?
 
+    /// Looks at the sockets for a second at most: until a look is over, later if their file system
+    /// hangs, they are `unreadable` with ETIMEDOUT.
     package init(_ sockets: [VFIOUserSocket]) {
         let sorted = sockets.sorted { $0.device < $1.device }
-        // Without events each list that is old looks again, as far as there is anything to look at.
-        let events = sorted.isEmpty ? nil : try? DirectoryEvents()
+        let (events, failure) = sorted.isEmpty ? (nil, nil) : Self.events()
         let entries = sorted.flatMap(\.entries)
         devicesOfSockets = Set(sorted.map(\.device))
-        watch = DeviceWatch(hearing: events) {
+        eventFailure = failure
+        let unseen = sorted.map { Self.record(of: $0, .unreadable(.timedOut)) }
+        watch = DeviceWatch(hearing: events, assuming: unseen) {
             // Before the look: what comes during it is heard of. Again each time, because a
             // directory on the way may be another one by now.
             events?.watch(entries)
-            return (sorted.map(Self.record), isWhole: true)
+            return (
+                sorted.map { Self.record(of: $0, Self.facts(ofPath: $0.path)) }, isWhole: true
+            )
+        }
+    }
+
+    private static func events() -> (DirectoryEvents?, Errno?) {
+        do {
+            return (try DirectoryEvents(), nil)
+        } catch {
+            return (nil, error)
         }
     }
 
@@ -41,7 +56,7 @@ package final class VFIOUserBackend: DeviceBackend {
     /// Looks now; blocks until the list is that of now.
     func lookNow() { watch.lookNow() }
 
-    private static func record(of socket: VFIOUserSocket) -> DeviceRecord {
+    private static func record(of socket: VFIOUserSocket, _ facts: SocketFacts) -> DeviceRecord {
         var record = DeviceRecord(
             id: socket.device,
             backend: .vfioUser,
@@ -49,7 +64,7 @@ package final class VFIOUserBackend: DeviceBackend {
             address: socket.path
         )
         record.change {
-            $0.socket = facts(ofPath: socket.path)
+            $0.socket = facts
             $0.listedOnly = reason
         }
         return record
@@ -111,7 +126,7 @@ extension VFIOUserSocket {
     /// The names that lead to the socket, each in its directory, from the root on.
     fileprivate var entries: [DirectoryEvents.Entry] {
         var directory = ""
-        return path.split(separator: "/").map { name in
+        return SysfsPath.components(path).map { name in
             defer { directory += "/\(name)" }
             return DirectoryEvents.Entry(
                 directory: directory.isEmpty ? "/" : directory,
@@ -122,7 +137,10 @@ extension VFIOUserSocket {
 }
 
 extension DirectoryEvents: LookHints {
-    func areWorthLooking(limit: Int) -> Bool { receive(limit: limit) }
+    /// A buffer has room for a thousand messages without a name.
+    private static let bufferLimit = 16
+
+    func areWorthLooking(limit: Int) -> Bool { receive(limit: min(limit, Self.bufferLimit)) }
 }
 
 extension DeviceRecord: WatchedDevice {

@@ -22,13 +22,14 @@ package struct VFIOUserSocket: Hashable, Sendable {
         }
         var sockets: [VFIOUserSocket] = []
         var devices: Set<DeviceID> = []
-        var paths: Set<String> = []
+        // By bytes, as the kernel compares: texts are equal that are not written alike.
+        var paths: Set<[UInt8]> = []
         for text in texts {
             let socket = try VFIOUserSocket(text)
             guard devices.insert(socket.device).inserted else {
                 throw wrong(text, "another one has this name")
             }
-            guard paths.insert(socket.path).inserted else {
+            guard paths.insert(Array(socket.path.utf8)).inserted else {
                 throw wrong(text, "another one has this path")
             }
             sockets.append(socket)
@@ -37,7 +38,7 @@ package struct VFIOUserSocket: Hashable, Sendable {
     }
 
     private init(_ text: String) throws(Problem) {
-        guard let equals = text.firstIndex(of: "=") else {
+        guard let equals = text.utf8.firstIndex(of: UInt8(ascii: "=")) else {
             throw Self.wrong(text, "it is not NAME=PATH")
         }
         let name = text[..<equals]
@@ -47,7 +48,7 @@ package struct VFIOUserSocket: Hashable, Sendable {
                 "a name is 1 to 119 letters, digits, dots, hyphens, underscores and colons"
             )
         }
-        let path = String(text[text.index(after: equals)...])
+        let path = String(text[text.utf8.index(after: equals)...])
         guard path.utf8.first == UInt8(ascii: "/") else {
             throw Self.wrong(text, "a path begins with /")
         }
@@ -64,8 +65,12 @@ package struct VFIOUserSocket: Hashable, Sendable {
                 $0.properties.generalCategory == .control || $0 == "\u{FFFD}"
             })
         else { throw Self.wrong(text, "a path is UTF-8 without control characters") }
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
-        guard parts.allSatisfy({ !["", ".", ".."].contains($0) }) else {
+        // A mark that combines with a slash before it leaves the kernel's slash a slash.
+        let parts = path.utf8.split(
+            separator: UInt8(ascii: "/"),
+            omittingEmptySubsequences: false
+        )
+        guard parts.dropFirst().allSatisfy({ SysfsPath.isName(String(Substring($0))) }) else {
             throw Self.wrong(text, "a path has no . or .. in it, and no empty parts")
         }
         self.device = device

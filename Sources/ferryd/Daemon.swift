@@ -134,10 +134,19 @@ final class Daemon: Sendable {
         if let limit = settings.retainedAuditLimit { configuration.retainedAuditLimit = limit }
         if let limit = settings.keptAnswerLimit { configuration.keptAnswerLimit = limit }
         if let seconds = settings.bindTimeoutSeconds { configuration.bindTimeoutSeconds = seconds }
+        let sockets = VFIOUserBackend(settings.vfioUserSockets)
+        if let errno = sockets.eventFailure {
+            logger.warning(
+                """
+                vfio-user sockets are looked at when a list is asked for only: \
+                inotify_init1 failed with \(errno.name)
+                """
+            )
+        }
         let engine = try Engine(
             configuration: configuration,
             backends: [
-                VFIOUserBackend(settings.vfioUserSockets),
+                sockets,
                 try KernelBackend(sysfsRoot: settings.sysfsRoot),
                 try simulatedBackend(settings.simulations, clock),
             ],

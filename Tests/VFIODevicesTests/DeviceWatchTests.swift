@@ -137,35 +137,6 @@ struct DeviceWatchTests {
         #expect(ear.told == [.init(gone: [Self.device], changed: [])])
     }
 
-    @Test("an old list makes it look, and who asks has the new one")
-    func age() throws {
-        let tree = try tree()
-        var options = WatchOptions()
-        options.ageLimitNanoseconds = 0
-        options.patienceNanoseconds = 60_000_000_000
-        let inventory = try SysfsInventory(root: tree.root, deviceDirectory: "/dev")
-        let watch = DeviceWatch(inventory, hearing: nil, options)
-        #expect(watch.devices.count == 1)
-        tree.remove("sys/class/vfio-dev/vfio0")
-        tree.remove("sys/bus/pci/devices/0000:41:00.3")
-        #expect(watch.devices.isEmpty)
-    }
-
-    @Test("an old list that takes long to look at is given as it is, and the look goes on")
-    func impatience() throws {
-        let tree = try tree()
-        var options = WatchOptions()
-        options.ageLimitNanoseconds = 0
-        options.patienceNanoseconds = 0
-        let inventory = try SysfsInventory(root: tree.root, deviceDirectory: "/dev")
-        let watch = DeviceWatch(inventory, hearing: nil, options)
-        tree.remove("sys/class/vfio-dev/vfio0")
-        tree.remove("sys/bus/pci/devices/0000:41:00.3")
-        #expect(watch.devices.count == 1)
-        watch.lookNow()
-        #expect(watch.devices.isEmpty)
-    }
-
     @Test("a device that is being unbound is looked at without the lock its unbinding holds")
     func beingUnbound() throws {
         let tree = try SysfsTree()

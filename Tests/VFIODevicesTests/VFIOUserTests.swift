@@ -20,6 +20,15 @@ struct VFIOUserSocketTests {
         #expect(sockets.last?.device.text.utf8.count == 128)
     }
 
+    @Test("paths are of bytes: equal texts are several, and a mark leaves a slash a slash")
+    func bytes() throws {
+        let sockets = try VFIOUserSocket.parse(["a=/\u{e9}", "b=/e\u{301}", "c=/d/\u{301}"])
+        #expect(Set(sockets.map { Array($0.path.utf8) }).count == 3)
+        for path in ["/x/\u{301}/../y", "/\u{301}//y"] {
+            #expect(throws: Problem.self) { try VFIOUserSocket.parse(["a=\(path)"]) }
+        }
+    }
+
     @Test(
         "what is wrong is refused with what it is",
         arguments: [
@@ -186,6 +195,19 @@ struct DirectoryEventTests {
         #expect(events.receive(limit: 9))
         events.watch([])
         #expect(!events.receive(limit: 9))
+    }
+
+    @Test("directories whose names are equal texts of other bytes are watched each")
+    func bytes() throws {
+        let tree = try SysfsTree()
+        let names = ["\u{e9}", "e\u{301}"]
+        let events = try DirectoryEvents()
+        for name in names { try tree.directory(name) }
+        events.watch(names.map { .init(directory: tree.path($0), name: "x") })
+        for name in names {
+            try tree.file("\(name)/x", "")
+            #expect(events.receive(limit: 9))
+        }
     }
 
     @Test("events that the kernel had no room for are worth a look")
