@@ -144,14 +144,15 @@ extension Engine {
         _ told: @escaping Told<Value>,
         _ work: @escaping @Sendable () throws(Problem) -> Value
     ) throws(Problem) {
+        let name = device?.text ?? "The device"
+        // First the turn, which a stop waits for, and then the look whether there is a stop.
+        let turn = try changes.take(for: "\(name): \(reason)")
         try checkAccepting()
-        let turn = try changes.take()
         let seconds = configuration.bindTimeoutSeconds
         let answer = OneAnswer(told)
         let timer = OneShotTimer(seconds: UInt64(seconds), on: timers) {
             var facts = Problem.Facts()
             facts.device = device
-            let name = device?.text ?? "The device"
             answer.give(
                 .failure(
                     Problem(
@@ -177,7 +178,7 @@ extension Engine {
 }
 
 /// Hands on the first of two answers: that of the work, or that of the time.
-private final class OneAnswer<Value: Sendable>: Sendable {
+final class OneAnswer<Value: Sendable>: Sendable {
     private let told: Engine.Told<Value>
     private let isGiven = Atomic(false)
 
