@@ -164,7 +164,7 @@ extension Engine {
                 )
             )
         }
-        DispatchQueue(label: "ferry.change").async {
+        DispatchQueue(label: "ferry.change").async { [self] in
             defer { turn.end() }
             do throws(Problem) {
                 let value = try work()
@@ -173,6 +173,7 @@ extension Engine {
                 answer.give(.failure(error))
             }
             timer.cancel()
+            forgetForAudit()
         }
     }
 }

@@ -55,6 +55,7 @@ extension Engine {
         losing accepted: Set<SessionID>,
         _ done: @escaping @Sendable (_ kept: [SessionRecord]) -> Void
     ) {
+        keepOwedAudit()
         let kept = sessionsWithContent().filter { !accepted.contains($0.id) }
         guard kept.isEmpty else {
             isStopping.withLock { $0 = false }

@@ -97,6 +97,39 @@ struct AuditTests {
         #expect(world.records().map(\.state) == [.succeeded, .succeeded])
     }
 
+    @Test("an outcome that the store does not take comes with the next tidying, and with a stop")
+    func owedAnyway() async throws {
+        for isStop in [false, true] {
+            let world = try AuditWorld { $0.commandQueueCount = 1 }
+            let engine = world.engine
+            world.store.plan(.at(2))
+            #expect(try await world.change(bind) == nil)
+            #expect(world.records().map(\.state) == [.running])
+            try await awaitCall("what is owed") { told in
+                if isStop { return engine.stop(losing: []) { _ in told() } }
+                engine.tidyStore()
+                #expect(throws: Never.self) { try engine.perform { told() } }
+            }
+            #expect(world.records().map(\.state) == [.succeeded])
+            #expect(world.durabilities() == [.machine, .machine])
+        }
+    }
+
+    @Test("a refusal is not synchronized, but the intent before it, and what it brings along")
+    func refusalDurability() async throws {
+        let world = try AuditWorld()
+        #expect(try await world.change(bind, of: "sim-9")?.code == .notFound)
+        #expect(world.durabilities() == [.process])
+        world.backend.with { $0.refusal = Problem(.forceRequired, "say force") }
+        #expect(try await world.change(bind)?.code == .forceRequired)
+        #expect(world.durabilities() == [.process, .machine, .process])
+        world.backend.with { $0.refusal = nil }
+        world.store.plan(.at(5))
+        #expect(try await world.change(bind) == nil)
+        #expect(try await world.change(bind, of: "sim-9")?.code == .notFound)
+        #expect(world.durabilities() == [.process, .machine, .process, .machine, .machine])
+    }
+
     @Test("a flood of refusals makes the store no larger than its limit allows")
     func flood() async throws {
         let world = try AuditWorld { $0.retainedAuditLimit = 10 }
