@@ -18,6 +18,7 @@ extension HostChanges {
         }
         guard var place = DriverBinding(device, tree, writer)?.place else { return nil }
         place.functionCount = count(of: device)
+        place.functions = functions(of: device)
         place.isProbed = tree.textIfAny("sriov_drivers_autoprobe", in: device.directory)
             .map { $0 == "1" }
         return place
@@ -134,9 +135,7 @@ extension HostChanges {
         }
         if now.functionCount != before.functionCount, let count = before.functionCount {
             told += restored("sriov_numvfs", "\(count)", device)
-            told.append(
-                "The virtual functions are new: each has the driver the kernel finds for it."
-            )
+            told.append(Self.renewal)
         }
         return .takenBack(told)
     }

@@ -158,6 +158,32 @@ struct AuditTests {
         #expect(try later.again().engine.unfinishedChanges == [])
     }
 
+    @Test("what could not be taken back whole is told so, also when only virtual functions are new")
+    func notTakenBack() async throws {
+        var (few, new) = (nvme, nvme)
+        (few.functionCount, few.functions) = (2, "71")
+        (new.functionCount, new.functions) = (2, "93")
+        let change = DeviceChange.virtualFunctions(count: 3, isProbed: nil, isForced: false)
+        for (change, before, now, sentence) in [
+            (bind, nvme, DevicePlace(), "It had the driver nvme and no driver_override before"),
+            (change, few, new, "2 virtual functions, as before, but the virtual functions are new"),
+        ] {
+            let world = try AuditWorld()
+            let device = world.device
+            world.backend.with { $0.places[device] = before }
+            let later = try await world.deadIn(change) { host in
+                host.remains = .success(.takenBack(["Not undone."]))
+                host.places[device] = now
+            }
+            let record = try await later.settled()
+            #expect(record.isUndone == false)
+            let detail = try #require(record.state.problem?.detail)
+            #expect(detail.contains("could not be taken back whole."))
+            #expect(detail.contains(sentence))
+            #expect(try later.topics() == [.deviceChanged(device)])
+        }
+    }
+
     @Test("what was done is told as done, and what was not begun as undone; no event is told")
     func ends() async throws {
         for (remains, name) in [(.complete, "succeeded"), (.untouched, "interrupted")]

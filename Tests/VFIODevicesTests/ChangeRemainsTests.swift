@@ -166,6 +166,9 @@ struct ChangeRemainsTests {
             let now = try #require(try host.changes.place(of: device()))
             #expect(now.functionCount == (isDone ? 3 : 2), "after \(count)")
             #expect(now.isProbed == !isDone, "after \(count)")
+            // Those that had gone are not had back, though their number is.
+            #expect((now.functions == before.functions) == (count < 2), "after \(count)")
+            #expect((now == before) == (count < 2), "after \(count)")
             #expect((remains == .untouched) == (count == 0))
             #expect((remains == .complete) == isDone)
         }
