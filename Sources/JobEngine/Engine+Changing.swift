@@ -103,11 +103,15 @@ extension Engine {
     ) throws(Problem) {
         var record = try newAuditRecord(.change(change), of: id, requester)
         let holder = DeviceLocks.Holder.operation(change.reason)
-        let (backend, found, devices) = try auditingRefusal(of: record) { () throws(Problem) in
-            let (backend, found) = try backends.owner(of: id)
-            return (backend, found, try lock(id, for: record.action, holder))
+        let devices = try auditingRefusal(of: record) { () throws(Problem) in
+            _ = try backends.owner(of: id)
+            return try lock(id, for: record.action, holder)
         }
         defer { locks.release(devices, from: holder) }
+        // As it is now that nobody else changes it.
+        let (backend, found) = try auditingRefusal(of: record) { () throws(Problem) in
+            try backends.owner(of: id)
+        }
         // What the audit says was meant is what is done.
         let change = change.resolved(for: found)
         record.action = .change(change)
@@ -120,14 +124,14 @@ extension Engine {
         for action: AuditRecord.Action,
         _ holder: DeviceLocks.Holder
     ) throws(Problem) -> [DeviceID] {
-        var devices = [id]
-        // The virtual functions go and come with a change of their number.
-        if case .change(.virtualFunctions) = action,
-            case .physical(_, let functions)? = backends.record(id)?.pci?.role
-        {
-            devices += functions.compactMap { DeviceID("pci-\($0)") }
-        }
+        let devices = concerned(id, by: action)
         try locks.acquire(devices, for: holder)
+        guard concerned(id, by: action) == devices else {
+            locks.release(devices, from: holder)
+            var facts = Problem.Facts(device: id)
+            facts.retryAfterSeconds = 1
+            throw Problem(.deviceBusy, "The virtual functions of \(id) are just changing.", facts)
+        }
         for device in devices {
             guard let session = sessionTable.open(on: device)?.record else { continue }
             locks.release(devices, from: holder)
@@ -136,6 +140,14 @@ extension Engine {
             throw Problem(.deviceBusy, "Session \(session.id) holds \(device).", facts)
         }
         return devices
+    }
+
+    /// The device, and its virtual functions when they go and come with a change of their number.
+    private func concerned(_ id: DeviceID, by action: AuditRecord.Action) -> [DeviceID] {
+        guard case .change(.virtualFunctions) = action,
+            case .physical(_, let functions)? = backends.record(id)?.pci?.role
+        else { return [id] }
+        return [id] + functions.compactMap { DeviceID("pci-\($0)") }
     }
 
     func onOwnThread<Value: Sendable>(

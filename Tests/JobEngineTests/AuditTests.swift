@@ -76,6 +76,45 @@ struct AuditTests {
         #expect(records.map(\.isUndone) == [nil, nil, nil])
     }
 
+    @Test("the driver that is meant is the one the device asks for once it is locked")
+    func lateDriver() async throws {
+        let world = try AuditWorld()
+        let engine = world.engine
+        world.backend.with { host in
+            host.onLook = { [weak engine] record in
+                var record = record
+                let isLocked = engine?.locks.holder(of: record.id) != nil
+                record.candidate = CandidateFacts(driver: isLocked ? "new" : "old", steps: [])
+                return record
+            }
+        }
+        #expect(try await world.change(.bind(driver: nil, isForced: false)) == nil)
+        let meant = DeviceChange.bind(driver: "new", isForced: false)
+        #expect(world.backend.changes == [meant])
+        #expect(world.records().first?.action == .change(meant))
+    }
+
+    @Test("a number of virtual functions is not changed when others are there than were locked")
+    func lateFunctions() async throws {
+        let world = try AuditWorld()
+        let engine = world.engine
+        world.backend.with { host in
+            host.onLook = { [weak engine] record in
+                var record = record
+                let isLocked = engine?.locks.holder(of: record.id) != nil
+                var facts = PCIFacts()
+                facts.role = .physical(limit: 4, functions: isLocked ? ["0000:41:00.1"] : [])
+                record.pci = facts
+                return record
+            }
+        }
+        let change = DeviceChange.virtualFunctions(count: 2, isProbed: nil, isForced: false)
+        #expect(try await world.change(change)?.code == .deviceBusy)
+        #expect(world.backend.changes == [])
+        #expect(engine.locks.all.isEmpty)
+        #expect(world.records().map(\.state.name) == ["refused"])
+    }
+
     @Test("nothing is changed whose intent cannot be written")
     func unwritten() async throws {
         let world = try AuditWorld()
