@@ -8,6 +8,8 @@ internal import Synchronization
 extension Engine {
     /// Outcomes after which a few old records are forgotten, so that a flood of refusals grows nothing.
     private static let forgettingInterval = 32
+    /// Outcomes for which that waits for the end of the jobs that run.
+    private static let forgettingPatience = 1024
 
     /// One record of the audit.
     ///
@@ -77,7 +79,7 @@ extension Engine {
             var record = record
             record.end(.refused(error), at: clock.timestamp())
             // Nothing was changed, so the refusal stands whether it is kept or not.
-            try? keep(record, .process)
+            try? keep([record], .process)
             throw error
         }
     }
@@ -91,7 +93,7 @@ extension Engine {
     ) throws(Problem) -> Value {
         var record = record
         record.before = backends.place(of: record.subject)
-        try keep(record, .machine)
+        try keep([record], .machine)
         do throws(Problem) {
             let value = try work(&record)
             end(record, .succeeded)
@@ -109,16 +111,41 @@ extension Engine {
         var record = record
         record.after = backends.place(of: record.subject)
         record.end(state, at: clock.timestamp())
+        // Nothing was changed by what is refused: without this line a record of it says just that.
+        let durability: Durability = if case .refused = state { .process } else { .machine }
         do throws(Problem) {
-            try keep(record, .machine, events: events)
+            try keep([record], durability, events: events)
         } catch {
             // No more than there are changes at a time: the next one begins with what is owed.
             owedAudit.withLock { $0.append(record) }
         }
     }
 
+    /// Keeps outcomes that the store did not take before.
+    ///
+    /// Blocking. What it does not take now stays owed.
+    func keepOwedAudit() {
+        guard !owedAudit.withLock(\.isEmpty) else { return }
+        try? keep([], .machine)
+    }
+
+    /// Forgets a few old records for those that came since; for behind an answer, when no device is
+    /// locked for it any more.
+    ///
+    /// Blocking. A job's downtime is spared as long as not too many wait for that.
+    func forgetForAudit() {
+        let count = auditCount.load(ordering: .relaxed)
+        guard count >= Self.forgettingInterval,
+            count >= Self.forgettingPatience || jobTable.active.isEmpty,
+            auditCount.compareExchange(expected: count, desired: 0, ordering: .relaxed).exchanged
+        else { return }
+        for _ in 0..<count / Self.forgettingInterval {
+            guard forget() else { return }
+        }
+    }
+
     private func keep(
-        _ record: AuditRecord,
+        _ records: [AuditRecord],
         _ durability: Durability,
         events: [Event] = []
     ) throws(Problem) {
@@ -127,7 +154,9 @@ extension Engine {
             return owed
         }
         var change = StoreChange(events: events)
-        change.audit = owed + [record]
+        change.audit = owed + records
+        // What is owed had to survive the machine.
+        let durability = owed.isEmpty ? durability : .machine
         do throws(Problem) {
             if events.isEmpty {
                 try store.apply(change, durability)
@@ -137,11 +166,10 @@ extension Engine {
                 }
             }
         } catch {
-            owedAudit.withLock { $0 += owed }
+            owedAudit.withLock { $0 = owed + $0 }
             throw error
         }
-        guard record.state != .running else { return }
-        let count = auditCount.wrappingAdd(1, ordering: .relaxed).newValue
-        if count % Self.forgettingInterval == 0 { forget() }
+        let count = change.audit.count { $0.state != .running }
+        auditCount.add(count, ordering: .relaxed)
     }
 }

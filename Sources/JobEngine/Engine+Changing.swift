@@ -103,11 +103,15 @@ extension Engine {
     ) throws(Problem) {
         var record = try newAuditRecord(.change(change), of: id, requester)
         let holder = DeviceLocks.Holder.operation(change.reason)
-        let (backend, found, devices) = try auditingRefusal(of: record) { () throws(Problem) in
-            let (backend, found) = try backends.owner(of: id)
-            return (backend, found, try lock(id, for: record.action, holder))
+        let devices = try auditingRefusal(of: record) { () throws(Problem) in
+            _ = try backends.owner(of: id)
+            return try lock(id, for: record.action, holder)
         }
         defer { locks.release(devices, from: holder) }
+        // As it is now that nobody else changes it.
+        let (backend, found) = try auditingRefusal(of: record) { () throws(Problem) in
+            try backends.owner(of: id)
+        }
         // What the audit says was meant is what is done.
         let change = change.resolved(for: found)
         record.action = .change(change)
@@ -120,14 +124,14 @@ extension Engine {
         for action: AuditRecord.Action,
         _ holder: DeviceLocks.Holder
     ) throws(Problem) -> [DeviceID] {
-        var devices = [id]
-        // The virtual functions go and come with a change of their number.
-        if case .change(.virtualFunctions) = action,
-            case .physical(_, let functions)? = backends.record(id)?.pci?.role
-        {
-            devices += functions.compactMap { DeviceID("pci-\($0)") }
-        }
+        let devices = concerned(id, by: action)
         try locks.acquire(devices, for: holder)
+        guard concerned(id, by: action) == devices else {
+            locks.release(devices, from: holder)
+            var facts = Problem.Facts(device: id)
+            facts.retryAfterSeconds = 1
+            throw Problem(.deviceBusy, "The virtual functions of \(id) are just changing.", facts)
+        }
         for device in devices {
             guard let session = sessionTable.open(on: device)?.record else { continue }
             locks.release(devices, from: holder)
@@ -138,20 +142,29 @@ extension Engine {
         return devices
     }
 
+    /// The device, and its virtual functions when they go and come with a change of their number.
+    private func concerned(_ id: DeviceID, by action: AuditRecord.Action) -> [DeviceID] {
+        guard case .change(.virtualFunctions) = action,
+            case .physical(_, let functions)? = backends.record(id)?.pci?.role
+        else { return [id] }
+        return [id] + functions.compactMap { DeviceID("pci-\($0)") }
+    }
+
     func onOwnThread<Value: Sendable>(
         _ reason: String,
         _ device: DeviceID?,
         _ told: @escaping Told<Value>,
         _ work: @escaping @Sendable () throws(Problem) -> Value
     ) throws(Problem) {
+        let name = device?.text ?? "The device"
+        // First the turn, which a stop waits for, and then the look whether there is a stop.
+        let turn = try changes.take(for: "\(name): \(reason)")
         try checkAccepting()
-        let turn = try changes.take()
         let seconds = configuration.bindTimeoutSeconds
         let answer = OneAnswer(told)
         let timer = OneShotTimer(seconds: UInt64(seconds), on: timers) {
             var facts = Problem.Facts()
             facts.device = device
-            let name = device?.text ?? "The device"
             answer.give(
                 .failure(
                     Problem(
@@ -163,7 +176,7 @@ extension Engine {
                 )
             )
         }
-        DispatchQueue(label: "ferry.change").async {
+        DispatchQueue(label: "ferry.change").async { [self] in
             defer { turn.end() }
             do throws(Problem) {
                 let value = try work()
@@ -172,12 +185,13 @@ extension Engine {
                 answer.give(.failure(error))
             }
             timer.cancel()
+            forgetForAudit()
         }
     }
 }
 
 /// Hands on the first of two answers: that of the work, or that of the time.
-private final class OneAnswer<Value: Sendable>: Sendable {
+final class OneAnswer<Value: Sendable>: Sendable {
     private let told: Engine.Told<Value>
     private let isGiven = Atomic(false)
 

@@ -14,13 +14,15 @@ extension Engine {
         return ageAtStart.after(seconds: Int64(nanoseconds / 1_000_000_000))
     }
 
-    /// Forgets what is past keeping and tidies the store up, in the background.
+    /// Keeps what the store owes the audit, forgets what is past keeping and tidies up, in the
+    /// background.
     ///
     /// Never while a job runs, in whose downtime the checkpoint could fall. One that fails is made
     /// again after the next job.
     func tidyStore() {
         guard jobTable.active.isEmpty else { return }
         try? perform {
+            self.keepOwedAudit()
             while self.jobTable.active.isEmpty, self.forget() {}
             guard self.jobTable.active.isEmpty else { return }
             try? self.store.checkpoint()

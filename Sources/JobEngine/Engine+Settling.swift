@@ -54,7 +54,13 @@ extension Engine {
             case .untouched?:
                 interrupt(record, by: Problem(.daemonDied, "It had not changed anything."))
             case .takenBack(let told)?:
-                var problem = Problem(.daemonDied, "What it had done was taken back.")
+                let isBack = backends.place(of: record.subject) == record.before
+                var problem = Problem(
+                    .daemonDied,
+                    isBack
+                        ? "What it had done was taken back."
+                        : "What it had done could not be taken back whole."
+                )
                 problem.facts.reasons = told
                 interrupt(record, by: problem, isTakenBack: true)
             case nil: throw Problem(.deviceGone, "There is no such device any more.")
@@ -74,9 +80,13 @@ extension Engine {
         var detail =
             "The daemon died while \(record.action.reason): \(record.subject). \(cause.detail)"
         if before != now {
+            let (was, has) = (DevicePlace.text(before), DevicePlace.text(now))
             detail +=
-                " It had \(DevicePlace.text(before)) before, and has \(DevicePlace.text(now)) now: "
-                + "where that is not what it should have, change it by the API or in sysfs."
+                was == has
+                ? " It has \(has), as before, but the virtual functions are new: look at each of "
+                    + "them."
+                : " It had \(was) before, and has \(has) now: where that is not what it should "
+                    + "have, change it by the API or in sysfs."
         }
         var facts = cause.facts
         facts.device = record.subject
@@ -96,7 +106,9 @@ extension DevicePlace {
         let driver = place.driver.map { "the driver \($0)" } ?? "no driver"
         let override =
             place.driverOverride.map { "the driver_override \($0)" } ?? "no driver_override"
-        let functions = place.functionCount.map { " and \($0) virtual functions" } ?? ""
+        let probing = place.isProbed == false ? " that are not probed" : ""
+        let functions =
+            place.functionCount.map { " and \($0) virtual functions\(probing)" } ?? ""
         return functions.isEmpty
             ? "\(driver) and \(override)" : "\(driver), \(override)\(functions)"
     }

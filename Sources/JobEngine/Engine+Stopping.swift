@@ -23,8 +23,12 @@ extension Engine {
     /// What a stop waits for: the jobs that have not ended.
     package func jobsUnderWay() -> [JobView] { jobTable.active.map(\.view) }
 
-    /// Stops: no more jobs, those before their commit are rolled back, those after it end, then
-    /// every session is closed that no keeper holds.
+    /// And the devices that are being changed: `pci-0000:41:00.3: it is being bound`.
+    package func changesUnderWay() -> [String] { changes.purposes }
+
+    /// Stops: no more jobs, those before their commit are rolled back, those after it end, changes
+    /// of devices end too or are given up after their time, then every session is closed that no
+    /// keeper holds.
     ///
     /// A job past its commit may put content where none was. When a session with content is not
     /// among those `accepted` names, nothing is closed, work is taken again, and `done` hears of
@@ -40,17 +44,37 @@ extension Engine {
         stopping.async {
             self.callOffJobs()
             self.jobTable.whenIdle {
-                self.stopping.async {
-                    let kept = self.sessionsWithContent().filter { !accepted.contains($0.id) }
-                    guard kept.isEmpty else {
-                        self.isStopping.withLock { $0 = false }
-                        return done(kept)
-                    }
-                    self.feed.close()
-                    self.closeSessions()
-                    done([])
+                self.whenUnchanged {
+                    self.stopping.async { self.finishStop(losing: accepted, done) }
                 }
             }
+        }
+    }
+
+    private func finishStop(
+        losing accepted: Set<SessionID>,
+        _ done: @escaping @Sendable (_ kept: [SessionRecord]) -> Void
+    ) {
+        keepOwedAudit()
+        let kept = sessionsWithContent().filter { !accepted.contains($0.id) }
+        guard kept.isEmpty else {
+            isStopping.withLock { $0 = false }
+            return done(kept)
+        }
+        feed.close()
+        closeSessions()
+        done([])
+    }
+
+    /// Calls back once when no device is being changed, or when the kernel has kept one for as long
+    /// as anybody waits for it: that one is settled by the next start.
+    private func whenUnchanged(_ call: @escaping @Sendable () -> Void) {
+        let answer = OneAnswer<Void> { _ in call() }
+        let seconds = UInt64(configuration.bindTimeoutSeconds)
+        let timer = OneShotTimer(seconds: seconds, on: timers) { answer.give(.success(())) }
+        changes.whenIdle {
+            timer.cancel()
+            answer.give(.success(()))
         }
     }
 

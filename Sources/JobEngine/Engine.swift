@@ -59,7 +59,7 @@ package final class Engine: Sendable {
     ///
     /// A leaf.
     let owedAudit = Mutex<[AuditRecord]>([])
-    /// How many outcomes were kept.
+    /// How many outcomes were kept since old ones were last forgotten for them.
     let auditCount = Atomic(0)
     /// Changes that the daemon before this one died in, as it left them.
     package let unfinishedChanges: [AuditRecord]

@@ -6,11 +6,13 @@ internal import MigrationCore
 extension ManagementAPI {
     func bindDevice(_ call: Call) throws(Problem) -> Outcome {
         let request = try call.decodedBody(BindRequestDTO.self)
+        try RequestField.requireDriver(request.driver)
         return try changed(call, .bind(driver: request.driver, isForced: request.force ?? false))
     }
 
     func unbindDevice(_ call: Call) throws(Problem) -> Outcome {
         let request = try call.decodedBody(UnbindRequestDTO.self)
+        try RequestField.requireDriver(request.driver)
         return try changed(call, .unbind(driver: request.driver, isForced: request.force ?? false))
     }
 
@@ -78,9 +80,27 @@ extension Call {
     fileprivate var requester: Requester { Requester(name: caller.name, requestID: requestID) }
 }
 
+// The audit keeps what was asked for, so that no name may be longer than those of the kernel.
+extension RequestField {
+    fileprivate static func requireDriver(_ name: String?) throws(Problem) {
+        guard let name, !KernelName.isDriver(name) else { return }
+        throw problem(
+            at: "/driver",
+            "A driver's name has 1 to 64 letters, digits, hyphens and underscores."
+        )
+    }
+
+    fileprivate static func requireDirectory(_ name: String, at pointer: String) throws(Problem) {
+        guard !KernelName.isDirectory(name) else { return }
+        throw problem(at: pointer, "The name must have 1 to 255 visible characters, and no slash.")
+    }
+}
+
 extension MediatedRequest {
-    /// Throws `invalid-field` for a UUID that is none.
+    /// Throws `invalid-field` for a UUID that is none, and for names no directory of sysfs has.
     init(_ request: MediatedRequestDTO) throws(Problem) {
+        try RequestField.requireDirectory(request.parent, at: "/parent")
+        try RequestField.requireDirectory(request.type, at: "/type")
         guard let uuid = request.uuid else {
             self.init(parent: request.parent, type: request.type)
             return

@@ -120,6 +120,8 @@ package struct DevicePlace: Hashable, Sendable, Codable {
     package var driverOverride: String?
     /// How many virtual functions a physical one has.
     package var functionCount: Int?
+    /// What those are to the kernel: another text once they were made anew.
+    package var functions: String?
     /// Whether drivers of the host are looked for on those that come.
     package var isProbed: Bool?
 

@@ -1,3 +1,27 @@
+/// The names of things of the kernel that may be asked for: whether a text can be one.
+package enum KernelName {
+    /// 1 to 64 letters, digits, hyphens and underscores, as every driver's name has.
+    package static func isDriver(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+    }
+
+    /// 1 to 255 visible characters of ASCII, and no slash: a directory of sysfs.
+    package static func isDirectory(_ text: String) -> Bool {
+        (1...255).contains(text.utf8.count)
+            && text.utf8.allSatisfy {
+                (UInt8(ascii: "!")...UInt8(ascii: "~")).contains($0) && $0 != UInt8(ascii: "/")
+            }
+    }
+}
+
 /// What may be done to a device's place on the host, before and after its state moves.
 package enum DeviceChange: Hashable, Sendable, Codable {
     /// Gives it to a driver of VFIO: this one, or the one that fits it best.

@@ -50,6 +50,9 @@ package struct Directory: ~Copyable, Sendable {
         return Directory(owning: try descriptor(below: path, flags), counting: shortages)
     }
 
+    /// What it is, by whatever path it was opened.
+    package borrowing func identity() throws(Errno) -> FileIdentity { try descriptor.identity() }
+
     /// Opens a file of the directory; a symbolic link is refused with ELOOP.
     package borrowing func open(
         _ name: String,

@@ -18,6 +18,7 @@ extension HostChanges {
         }
         guard var place = DriverBinding(device, tree, writer)?.place else { return nil }
         place.functionCount = count(of: device)
+        place.functions = functions(of: device)
         place.isProbed = tree.textIfAny("sriov_drivers_autoprobe", in: device.directory)
             .map { $0 == "1" }
         return place
@@ -30,7 +31,7 @@ extension HostChanges {
         before: DevicePlace?
     ) throws(Problem) -> ChangeRemains? {
         switch action {
-        case .create(let request): return settleCreation(request, before)
+        case .create(let request): return try settleCreation(request, before)
         // One write: it was made or it was not.
         case .change(.removal): return place(of: id) == nil ? .complete : .untouched
         case .change(.bind(let driver, _)):
@@ -68,10 +69,13 @@ extension HostChanges {
         {
             return .complete
         }
+        if wanted.driver == nil, now.driver == nil, now.driverOverride == nil {
+            throw Self.unclear(device)
+        }
         guard now.driver == nil || now.driver == before.driver,
             [before.driverOverride, wanted.driverOverride].contains(now.driverOverride)
         else {
-            throw Self.foreign(device)
+            throw Self.foreign(device.record.id)
         }
         try checkHolders(of: device)
         var reasons = ChangeReasons()
@@ -103,8 +107,18 @@ extension HostChanges {
         }
     }
 
-    private static func foreign(_ device: SysfsDevice) -> Problem {
-        ChangeReasons.barred(device.record.id, ["Somebody else has changed it since."])
+    private static func foreign(_ device: DeviceID) -> Problem {
+        ChangeReasons.barred(device, ["Somebody else has changed it since."])
+    }
+
+    /// The last step of an unbind asks the kernel for a driver, and there may be none.
+    private static func unclear(_ device: SysfsDevice) -> Problem {
+        Problem(
+            .changeRefused,
+            "That it has no driver and no driver_override is half of an unbind, and all of it where "
+                + "the host has no driver for the device: it is left so.",
+            Problem.Facts(device: device.record.id)
+        )
     }
 
     // MARK: Virtual functions
@@ -115,7 +129,7 @@ extension HostChanges {
         to wanted: DevicePlace
     ) throws(Problem) -> ChangeRemains {
         guard let now = place(of: device.record.id), now.driver == before.driver else {
-            throw Self.foreign(device)
+            throw Self.foreign(device.record.id)
         }
         let state = { (place: DevicePlace) in
             [place.functionCount, place.isProbed.map { $0 ? 1 : 0 }]
@@ -125,7 +139,7 @@ extension HostChanges {
         guard now.functionCount == before.functionCount || now.functionCount == 0,
             [before.isProbed, wanted.isProbed].contains(now.isProbed)
         else {
-            throw Self.foreign(device)
+            throw Self.foreign(device.record.id)
         }
         try checkHolders(of: device)
         var told: [String] = []
@@ -134,9 +148,7 @@ extension HostChanges {
         }
         if now.functionCount != before.functionCount, let count = before.functionCount {
             told += restored("sriov_numvfs", "\(count)", device)
-            told.append(
-                "The virtual functions are new: each has the driver the kernel finds for it."
-            )
+            told.append(Self.renewal)
         }
         return .takenBack(told)
     }
@@ -146,14 +158,27 @@ extension HostChanges {
     private func settleCreation(
         _ request: MediatedRequest,
         _ before: DevicePlace?
-    ) -> ChangeRemains? {
+    ) throws(Problem) -> ChangeRemains? {
         // One that was there before was not made.
         guard before == nil,
-            tree.linkTargetIfAny(request.uuid, in: Self.devices) != nil
+            let target = tree.linkTargetIfAny(request.uuid, in: Self.devices)
         else { return .untouched }
+        guard isMade(request, in: SysfsPath.resolve(target, in: Self.devices)) else {
+            guard let id = request.device else { return nil }
+            throw Self.foreign(id)
+        }
         if device(request.uuid) != nil { return .complete }
         // No driver of VFIO has it, so nobody can have it open.
         return .takenBack([removed(request.uuid)])
+    }
+
+    /// Whether the device in a directory is of the parent and the type that were asked for.
+    private func isMade(_ request: MediatedRequest, in directory: String) -> Bool {
+        guard let parent = tree.linkTargetIfAny(request.parent, in: Self.parents),
+            SysfsPath.resolve(parent, in: Self.parents) == SysfsPath.parent(directory),
+            let type = tree.linkTargetIfAny("mdev_type", in: directory)
+        else { return false }
+        return SysfsPath.lastName(type) == request.type
     }
 
     private func mediatedDirectory(_ id: DeviceID) -> String? {

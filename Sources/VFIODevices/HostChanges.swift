@@ -112,15 +112,7 @@ struct HostChanges: Sendable {
     }
 
     private static func check(_ driver: String) throws(Problem) {
-        let isName = driver.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                true
-            default: false
-            }
-        }
-        guard isName, (1...64).contains(driver.utf8.count) else {
+        guard KernelName.isDriver(driver) else {
             throw invalidDriver(
                 "A driver's name has 1 to 64 letters, digits, hyphens and underscores."
             )

@@ -3,7 +3,7 @@ internal import SystemIO
 
 /// Mediated devices: the types that parents offer, and devices made of them.
 extension HostChanges {
-    private static let parents = "sys/class/mdev_bus"
+    static let parents = "sys/class/mdev_bus"
     static let devices = "sys/bus/mdev/devices"
     /// Types that are told of at most.
     private static let typeLimit = 4096

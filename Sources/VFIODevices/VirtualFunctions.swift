@@ -1,4 +1,5 @@
 internal import MigrationCore
+internal import SystemIO
 
 /// The number of virtual functions of a physical one.
 extension HostChanges {
@@ -37,6 +38,7 @@ extension HostChanges {
             }
             if !functions.isEmpty, self.count(of: device) == 0 {
                 undone += restored("sriov_numvfs", "\(functions.count)", device)
+                undone.append(Self.renewal)
             }
             throw error.problem(id, Self.meaning(of: error, count), undone: undone)
         }
@@ -59,6 +61,23 @@ extension HostChanges {
             reasons.warn(own.dangers.map { "\(name): \($0)" })
         }
         try reasons.check(physical, isForced: isForced)
+    }
+
+    /// What is true of virtual functions whose number has been 0 meanwhile.
+    static let renewal =
+        "The virtual functions are new: each has the driver the kernel finds for it."
+
+    /// Tells virtual functions from those that are made in their place; nil where there are none.
+    ///
+    /// A directory of sysfs has a number that no later one gets, and all of them go together.
+    func functions(of device: SysfsDevice) -> String? {
+        do {
+            let first = try tree.directory(at: "\(device.directory)/virtfn0").identity()
+            guard case .other(_, let inode) = first else { return nil }
+            return String(inode)
+        } catch {
+            return nil
+        }
     }
 
     func count(of device: SysfsDevice) -> Int? {

@@ -92,6 +92,9 @@ final class Termination: Sendable {
             }
             logger.warning("still stopping: job \(view.job.id) is in \(phase)\(stuck ?? "")")
         }
+        for change in daemon.engine.changesUnderWay() {
+            logger.warning("still stopping: \(change)")
+        }
     }
 
     private func refuse(_ kept: [SessionRecord]) {

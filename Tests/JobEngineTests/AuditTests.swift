@@ -76,6 +76,45 @@ struct AuditTests {
         #expect(records.map(\.isUndone) == [nil, nil, nil])
     }
 
+    @Test("the driver that is meant is the one the device asks for once it is locked")
+    func lateDriver() async throws {
+        let world = try AuditWorld()
+        let engine = world.engine
+        world.backend.with { host in
+            host.onLook = { [weak engine] record in
+                var record = record
+                let isLocked = engine?.locks.holder(of: record.id) != nil
+                record.candidate = CandidateFacts(driver: isLocked ? "new" : "old", steps: [])
+                return record
+            }
+        }
+        #expect(try await world.change(.bind(driver: nil, isForced: false)) == nil)
+        let meant = DeviceChange.bind(driver: "new", isForced: false)
+        #expect(world.backend.changes == [meant])
+        #expect(world.records().first?.action == .change(meant))
+    }
+
+    @Test("a number of virtual functions is not changed when others are there than were locked")
+    func lateFunctions() async throws {
+        let world = try AuditWorld()
+        let engine = world.engine
+        world.backend.with { host in
+            host.onLook = { [weak engine] record in
+                var record = record
+                let isLocked = engine?.locks.holder(of: record.id) != nil
+                var facts = PCIFacts()
+                facts.role = .physical(limit: 4, functions: isLocked ? ["0000:41:00.1"] : [])
+                record.pci = facts
+                return record
+            }
+        }
+        let change = DeviceChange.virtualFunctions(count: 2, isProbed: nil, isForced: false)
+        #expect(try await world.change(change)?.code == .deviceBusy)
+        #expect(world.backend.changes == [])
+        #expect(engine.locks.all.isEmpty)
+        #expect(world.records().map(\.state.name) == ["refused"])
+    }
+
     @Test("nothing is changed whose intent cannot be written")
     func unwritten() async throws {
         let world = try AuditWorld()
@@ -95,6 +134,39 @@ struct AuditTests {
         #expect(world.records().map(\.state) == [.running])
         #expect(try await world.change(bind, of: "sim-1") == nil)
         #expect(world.records().map(\.state) == [.succeeded, .succeeded])
+    }
+
+    @Test("an outcome that the store does not take comes with the next tidying, and with a stop")
+    func owedAnyway() async throws {
+        for isStop in [false, true] {
+            let world = try AuditWorld { $0.commandQueueCount = 1 }
+            let engine = world.engine
+            world.store.plan(.at(2))
+            #expect(try await world.change(bind) == nil)
+            #expect(world.records().map(\.state) == [.running])
+            try await awaitCall("what is owed") { told in
+                if isStop { return engine.stop(losing: []) { _ in told() } }
+                engine.tidyStore()
+                #expect(throws: Never.self) { try engine.perform { told() } }
+            }
+            #expect(world.records().map(\.state) == [.succeeded])
+            #expect(world.durabilities() == [.machine, .machine])
+        }
+    }
+
+    @Test("a refusal is not synchronized, but the intent before it, and what it brings along")
+    func refusalDurability() async throws {
+        let world = try AuditWorld()
+        #expect(try await world.change(bind, of: "sim-9")?.code == .notFound)
+        #expect(world.durabilities() == [.process])
+        world.backend.with { $0.refusal = Problem(.forceRequired, "say force") }
+        #expect(try await world.change(bind)?.code == .forceRequired)
+        #expect(world.durabilities() == [.process, .machine, .process])
+        world.backend.with { $0.refusal = nil }
+        world.store.plan(.at(5))
+        #expect(try await world.change(bind) == nil)
+        #expect(try await world.change(bind, of: "sim-9")?.code == .notFound)
+        #expect(world.durabilities() == [.process, .machine, .process, .machine, .machine])
     }
 
     @Test("a flood of refusals makes the store no larger than its limit allows")
@@ -123,6 +195,32 @@ struct AuditTests {
         await later.whenFree()
         // And that is all: the next start has nothing to settle.
         #expect(try later.again().engine.unfinishedChanges == [])
+    }
+
+    @Test("what could not be taken back whole is told so, also when only virtual functions are new")
+    func notTakenBack() async throws {
+        var (few, new) = (nvme, nvme)
+        (few.functionCount, few.functions) = (2, "71")
+        (new.functionCount, new.functions) = (2, "93")
+        let change = DeviceChange.virtualFunctions(count: 3, isProbed: nil, isForced: false)
+        for (change, before, now, sentence) in [
+            (bind, nvme, DevicePlace(), "It had the driver nvme and no driver_override before"),
+            (change, few, new, "2 virtual functions, as before, but the virtual functions are new"),
+        ] {
+            let world = try AuditWorld()
+            let device = world.device
+            world.backend.with { $0.places[device] = before }
+            let later = try await world.deadIn(change) { host in
+                host.remains = .success(.takenBack(["Not undone."]))
+                host.places[device] = now
+            }
+            let record = try await later.settled()
+            #expect(record.isUndone == false)
+            let detail = try #require(record.state.problem?.detail)
+            #expect(detail.contains("could not be taken back whole."))
+            #expect(detail.contains(sentence))
+            #expect(try later.topics() == [.deviceChanged(device)])
+        }
     }
 
     @Test("what was done is told as done, and what was not begun as undone; no event is told")

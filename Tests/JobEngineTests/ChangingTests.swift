@@ -61,6 +61,54 @@ struct ChangingTests {
         try await fixture.whenIdle()
     }
 
+    @Test("a stop waits for the change that is being made, takes no more, and tells of it")
+    func stop() async throws {
+        let fixture = try ChangingFixture()
+        try fixture.closeSessions()
+        let engine = fixture.engine
+        let backend = fixture.backend
+        let device = try #require(DeviceID("sim-0"))
+        try await awaitCall("the change") { told in
+            backend.with { $0.onChange = { told() } }
+            backend.holdsOn()
+            #expect(throws: Never.self) { try engine.change(device, change, by: .test) { _ in } }
+        }
+        let stopped = DoneCount()
+        let wasFree = DoneCount()
+        try await awaitCall("the stop") { told in
+            engine.stop(losing: []) { _ in
+                _ = stopped.add()
+                if engine.changesUnderWay().isEmpty { _ = wasFree.add() }
+                told()
+            }
+            #expect(engine.changesUnderWay() == ["sim-0: it is being unbound"])
+            let late = #expect(throws: Problem.self) {
+                try engine.change(device, change, by: .test) { _ in }
+            }
+            #expect(late?.code == .shuttingDown)
+            #expect(stopped.value == 0)
+            backend.letGo()
+        }
+        #expect(wasFree.value == 1)
+        #expect(backend.changes == [change])
+        let record = try engine.audit(from: nil, newestFirst: true, limit: 1) { _ in true }
+        #expect(record.records.first?.record.state == .succeeded)
+    }
+
+    @Test("a stop does not wait for ever for a change that the kernel keeps")
+    func stopInVain() async throws {
+        let fixture = try ChangingFixture(timeoutSeconds: 1)
+        try fixture.closeSessions()
+        fixture.backend.holdsOn()
+        #expect(try await outcome(fixture.engine, "sim-0")?.code == .timedOut)
+        try await awaitCall("the stop") { told in
+            fixture.engine.stop(losing: []) { _ in told() }
+        }
+        #expect(fixture.engine.changesUnderWay() == ["sim-0: it is being unbound"])
+        fixture.backend.letGo()
+        try await fixture.whenIdle()
+    }
+
     @Test(
         "a simulated device has no driver to change, and a parent that is none is the field's fault"
     )

@@ -19,6 +19,8 @@ final class SlowBackend: DeviceBackend {
         var places: [DeviceID: DevicePlace] = [:]
         /// What changes are refused with.
         var refusal: Problem?
+        /// What is found of a device, instead of what the simulation says.
+        var onLook: (@Sendable (DeviceRecord) -> DeviceRecord)?
         /// Called while a change is made.
         var onChange: (@Sendable () -> Void)?
         /// What is found of a change that a daemon died in.
@@ -82,7 +84,11 @@ final class SlowBackend: DeviceBackend {
     }
 
     func devices() -> [DeviceRecord] { simulated.devices() }
-    func device(_ id: DeviceID) -> DeviceRecord? { simulated.device(id) }
+    func device(_ id: DeviceID) -> DeviceRecord? {
+        guard let record = simulated.device(id) else { return nil }
+        let onLook = host.withLock { $0.onLook }
+        return onLook?(record) ?? record
+    }
     func probe(_ id: DeviceID) throws(Problem) -> MigrationSupport { try simulated.probe(id) }
     func holders(of id: DeviceID) -> [Problem.Holder] { [] }
     func initialSessions() -> [any DeviceSession] {

@@ -92,6 +92,36 @@ struct AuditEndpointTests {
         #expect(try await list().items == [])
     }
 
+    @Test("a name that nothing can have is told by its field, and is not kept")
+    func names() async throws {
+        let long = String(repeating: "a", count: 65)
+        let longer = String(repeating: "a", count: 256)
+        for (method, path, body, pointer) in [
+            ("POST", "/v1/devices/sim-0/bind", #"{"driver":"\#(long)"}"#, "/driver"),
+            ("POST", "/v1/devices/sim-0/bind", #"{"driver":""}"#, "/driver"),
+            ("POST", "/v1/devices/sim-0/unbind", #"{"driver":"../x"}"#, "/driver"),
+            ("POST", "/v1/mdevs", #"{"parent":"\#(longer)","type":"a"}"#, "/parent"),
+            ("POST", "/v1/mdevs", #"{"parent":"a","type":"\#(longer)"}"#, "/type"),
+            ("POST", "/v1/mdevs", #"{"parent":"a","type":"a/b"}"#, "/type"),
+        ] {
+            let told = try await world.ask(
+                method,
+                path,
+                body: body,
+                for: ProblemDTO.self,
+                status: 422
+            )
+            #expect(told.code == "invalid-field")
+            #expect(told.pointer == pointer)
+        }
+        #expect(try await list().items == [])
+        // As long as they may be.
+        try await change("sim-0/bind", #"{"driver":"\#(long.dropLast())"}"#)
+        let parent = longer.dropLast()
+        _ = try await world.ask("POST", "/v1/mdevs", body: #"{"parent":"\#(parent)","type":"b"}"#)
+        #expect(try await list().items.map(\.error?.code) == ["invalid-field", "change-refused"])
+    }
+
     @Test("it is filtered, walked page by page both ways, and tells of a cursor that is none")
     func walks() async throws {
         for number in 0..<5 {

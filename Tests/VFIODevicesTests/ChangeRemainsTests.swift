@@ -71,6 +71,10 @@ struct ChangeRemainsTests {
                 #expect(before?.driver == driver)
                 let isDone = try die(after: count, in: change, on: host)
                 #expect(isDone == (count == 3))
+                if change == changes[1].2, count == 2 {
+                    try expectUnclear(change, from: before, on: host)
+                    continue
+                }
                 let remains = try settle(change, from: before, on: host)
                 let now = try host.changes.place(of: device())
                 switch remains {
@@ -89,6 +93,19 @@ struct ChangeRemainsTests {
         }
     }
 
+    /// Without a driver and an override it may be half unbound, or unbound where nothing takes it.
+    private func expectUnclear(
+        _ change: DeviceChange,
+        from before: DevicePlace?,
+        on host: BindableHost
+    ) throws {
+        let written = host.kernel.written
+        let problem = try refusal(change, from: before, on: host)
+        #expect(problem.code == .changeRefused)
+        #expect(problem.detail.contains("no driver and no driver_override"))
+        #expect(host.kernel.written == written)
+    }
+
     @Test("a device that somebody else has changed since is left to them")
     func foreign() throws {
         let change = DeviceChange.bind(driver: "vfio-pci", isForced: false)
@@ -104,7 +121,7 @@ struct ChangeRemainsTests {
 
     @Test("a driver that is gone, and a sibling that is in the way, leave it as it is")
     func dangers() throws {
-        let change = DeviceChange.unbind(driver: nil, isForced: true)
+        let change = DeviceChange.unbind(driver: "nvme", isForced: true)
         let before = DevicePlace(driver: "vfio-pci", driverOverride: "vfio-pci")
         let host = try BindableHost(driver: nil)
         try host.tree.device("0000:41:00.1", bus: "pci", driver: "nvme", group: "7")
@@ -166,6 +183,9 @@ struct ChangeRemainsTests {
             let now = try #require(try host.changes.place(of: device()))
             #expect(now.functionCount == (isDone ? 3 : 2), "after \(count)")
             #expect(now.isProbed == !isDone, "after \(count)")
+            // Those that had gone are not had back, though their number is.
+            #expect((now.functions == before.functions) == (count < 2), "after \(count)")
+            #expect((now == before) == (count < 2), "after \(count)")
             #expect((remains == .untouched) == (count == 0))
             #expect((remains == .complete) == isDone)
         }
@@ -203,6 +223,20 @@ struct ChangeRemainsTests {
         #expect(host.changes.place(of: subject) == DevicePlace())
         #expect(try host.changes.settle(removal, of: subject, before: nil) == .untouched)
         #expect(try settle(DevicePlace()) == .untouched)
+        // Of another parent, or of another type, it is somebody else's.
+        let types = "sys/devices/virtual/mtty/mtty/mdev_supported_types"
+        for (parent, type) in [("sys/devices/virtual/other", "mtty-2"), (types, "mtty-1")] {
+            host.tree.remove("sys/class/mdev_bus/mtty")
+            host.tree.remove("\(place)/mdev_type")
+            let directory = parent == types ? SysfsPath.parent(types) : parent
+            try host.tree.link("sys/class/mdev_bus/mtty", "../../../\(directory)")
+            try host.tree.link("\(place)/mdev_type", "../mdev_supported_types/\(type)")
+            let problem = try #require(throws: Problem.self) { try settle(nil) }
+            #expect(problem.code == .changeRefused)
+            #expect(problem.facts.reasons == ["Somebody else has changed it since."])
+        }
+        host.tree.remove("\(place)/mdev_type")
+        try host.tree.link("\(place)/mdev_type", "../mdev_supported_types/mtty-2")
         #expect(host.kernel.written == [])
         #expect(try settle(nil) == .takenBack(["Undone: the device is removed again."]))
         #expect(host.kernel.written == ["\(place)/remove=1"])

@@ -76,8 +76,25 @@ final class KernelStandIn: Sendable {
             if let driver = override.isEmpty ? native[plain] : override {
                 try attach(plain, to: driver)
             }
+        case "sriov_numvfs": try setFunctions(Int(plain) ?? 0, below: parts.dropLast())
         default: break
         }
+    }
+
+    /// All go, and others come in their place.
+    private func setFunctions(_ count: Int, below parts: ArraySlice<String>) throws(Errno) {
+        let physical = parts.joined(separator: "/")
+        do {
+            for link in tree.links(in: physical, where: { $0.hasPrefix("virtfn") }) {
+                sysfs.remove("\(physical)/\(link.name)")
+                try sysfs.bury(SysfsPath.resolve(link.target, in: physical))
+            }
+            for number in 0..<count {
+                let function = "0000:41:00.\(number + 1)"
+                try sysfs.directory("sys/devices/\(function)")
+                try sysfs.link("\(physical)/virtfn\(number)", "../\(function)")
+            }
+        } catch { throw .io }
     }
 
     private func attach(_ device: String, to driver: String) throws(Errno) {

@@ -63,6 +63,15 @@ final class SysfsTree: Sendable {
 
     func remove(_ path: String) { try? FileManager.default.removeItem(atPath: self.path(path)) }
 
+    /// Takes a directory away whose number no later one may get.
+    func bury(_ path: String) throws {
+        try directory("buried")
+        try FileManager.default.moveItem(
+            atPath: self.path(path),
+            toPath: self.path("buried/\(UUID().uuidString)")
+        )
+    }
+
     /// A device below `sys/devices`, with the links the kernel makes for it.
     func device(_ name: String, bus: String, driver: String?, group: String?) throws {
         let path = "sys/devices/\(name)"

@@ -47,16 +47,36 @@ struct VirtualFunctionTests {
     func undoes() throws {
         let host = try host(functions: 2)
         host.kernel.refuse("\(path)/sriov_numvfs", "4", with: .noMemory)
+        let device = try host.device().record.id
+        let before = try #require(host.changes.place(of: device))
         let problem = try host.refusal(set(4, isProbed: false))
         #expect(problem.code == .kernelRefused)
+        // As many, but not those that were there.
+        let after = try #require(host.changes.place(of: device))
+        #expect(after.functionCount == before.functionCount)
+        #expect(after.isProbed == before.isProbed)
+        #expect(before.functions != nil)
+        #expect(after.functions != nil)
+        #expect(after != before)
         #expect(problem.facts.errno == .noMemory)
         #expect(problem.facts.operation == "write of /\(path)/sriov_numvfs")
         #expect(
             problem.facts.reasons == [
                 "Undone: sriov_drivers_autoprobe is 1 again.", "Undone: sriov_numvfs is 2 again.",
+                "The virtual functions are new: each has the driver the kernel finds for it.",
             ]
         )
         #expect(host.kernel.written.last == "\(path)/sriov_numvfs=2")
+    }
+
+    @Test("a number that was not touched leaves the virtual functions as they were")
+    func untouched() throws {
+        let host = try host(functions: 2)
+        host.kernel.refuse("\(path)/sriov_numvfs", "0", with: .busy)
+        let device = try host.device().record.id
+        let before = host.changes.place(of: device)
+        #expect(try host.refusal(set(4)).code == .kernelRefused)
+        #expect(host.changes.place(of: device) == before)
     }
 
     @Test("is refused beyond the limit, and for a function that can have none")
