@@ -19,7 +19,7 @@ struct ServerOptions: ParsableArguments {
     )
     var context: String?
 
-    @Flag(help: "Print the server's documents as JSON, one a line.")
+    @Flag(help: "Print the server's documents as JSON, one a line; a list is one, with its items.")
     var json = false
 
     /// The server that is meant.
