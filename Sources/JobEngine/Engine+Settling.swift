@@ -18,7 +18,14 @@ extension Engine {
     }
 
     private func settle(_ record: AuditRecord) throws(Problem) {
-        guard let boot = SystemNames.boot, record.boot == boot else {
+        guard let boot = SystemNames.boot, let then = record.boot else {
+            throw Problem(
+                .daemonDied,
+                "Whether the machine was started anew since cannot be told, for the kernel did not "
+                    + "say which boot it is."
+            )
+        }
+        guard then == boot else {
             throw Problem(
                 .daemonDied,
                 "The machine was started anew since, and the kernel keeps nothing of a change."

@@ -150,8 +150,7 @@ struct HostChanges: Sendable {
     }
 
     func isHeld(_ sibling: GroupSibling) -> Bool {
-        guard let cdev = sibling.cdev else { return false }
-        let scan = HolderScan(nodes: [cdev])
+        let scan = HolderScan(nodes: [sibling.cdev, sibling.group].compactMap(\.self))
         return scan.isHeldByOurselves() || !scan.holders().isEmpty
     }
 }

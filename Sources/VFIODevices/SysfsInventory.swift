@@ -85,7 +85,8 @@ struct SysfsInventory: Sendable {
             return GroupSibling(
                 name: link.name,
                 driver: tree.linkTargetIfAny("driver", in: sibling).flatMap(SysfsPath.lastName),
-                cdev: cdevName(below: sibling).map { "\(deviceDirectory)/vfio/devices/\($0)" }
+                cdev: cdevName(below: sibling).map { "\(deviceDirectory)/vfio/devices/\($0)" },
+                group: "\(deviceDirectory)/vfio/\(group)"
             )
         }
     }
@@ -189,6 +190,8 @@ struct GroupSibling: Hashable, Sendable {
     let driver: String?
     /// The path of its character device, when it has one.
     let cdev: String?
+    /// The path its group has, when VFIO has one: whoever has that open has all of the group.
+    let group: String
 
     /// Whether its driver owns the group's DMA.
     var blocksGroup: Bool { driver.map(DriverFacts.blocksGroup) ?? false }

@@ -1,3 +1,4 @@
+import Glibc
 import MigrationCore
 import Synchronization
 import SystemIO
@@ -133,6 +134,19 @@ struct ChangeRemainsTests {
         #expect(other.code == .changeRefused)
         #expect(other.facts.reasons?.first == "The driver gone_vfio_pci is not loaded.")
         #expect(host.kernel.written == [])
+    }
+
+    @Test("whoever has the group open has its siblings: no driver of the host gets the device back")
+    func heldGroup() throws {
+        let host = try BindableHost(driver: nil, override: "vfio-pci")
+        try host.tree.device("0000:41:00.1", bus: "pci", driver: "vfio-pci", group: "7")
+        try host.tree.file("dev/vfio/7", "")
+        let group = try FileDescriptor(opening: host.tree.path("dev/vfio/7"), O_RDWR)
+        let change = DeviceChange.bind(driver: "vfio-pci", isForced: false)
+        let problem = try refusal(change, from: DevicePlace(driver: "nvme"), on: host)
+        #expect(problem.facts.reasons == ["0000:41:00.1 of its IOMMU group is in use."])
+        #expect(host.kernel.written == [])
+        #expect(group.raw >= 0)
     }
 
     @Test("what cannot be taken back is told with its file and errno")
