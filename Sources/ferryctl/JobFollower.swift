@@ -31,6 +31,7 @@ struct JobFollower {
         let ended = try follow(job)
         let status = judge(ended)
         printer.show(ended, JobReport.end(of: ended))
+        for warning in ended.warnings { printer.note("warning: \(warning)") }
         if let error = ended.error, status != .success { printer.report(error) }
         return status
     }

@@ -6,12 +6,16 @@ import Testing
 
 @Suite("A job is started once, and found again over a break")
 struct SubmissionTests {
-    private static func job(_ state: String, _ more: String = "") -> String {
+    private static func job(
+        _ state: String,
+        _ more: String = "",
+        warnings: String = ""
+    ) -> String {
         """
         {"id":"j","kind":"reset","state":"\(state)","generation":3,"devices":[],
          "limits":{"downtime_ms":1,"completion_timeout_s":1,"on_timeout":"cancel"},
          "switchover":{"mode":"auto","ready":false,"blocked_by":[]},"may_run":"nobody",
-         "phase_times":[],"cancellable":false,"warnings":[],"labels":{},"requested_by":"uid:0",
+         "phase_times":[],"cancellable":false,"warnings":[\(warnings)],"labels":{},"requested_by":"uid:0",
          "created_at":"2026-12-01T00:00:00.000Z"\(more)}
         """
     }
@@ -46,6 +50,18 @@ struct SubmissionTests {
         #expect(Set(keys).count == 1)
         #expect(keys.first?.utf8.count == 34)
         #expect(Set(server.requests.map(\.body)).count == 1)
+    }
+
+    @Test("what a job that succeeded warns of is told beside its end")
+    func warnings() throws {
+        let server = try ScriptedServer(.json(Self.job("succeeded", warnings: #""sim-0: late""#)))
+        let client = try APIClient(server: server.address)
+        let captured = CapturedOutput()
+        let follower = JobFollower(client: client, printer: captured.printer())
+        let status = try follower.finish(try client.job("j"), wait: true)
+        #expect(status == .success)
+        #expect(captured.outputText == "reset j succeeded\n")
+        #expect(captured.errorText == "ferryctl: warning: sim-0: late\n")
     }
 
     @Test("each job has a key of its own")
