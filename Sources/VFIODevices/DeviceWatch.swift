@@ -102,14 +102,15 @@ final class DeviceWatch<Device: WatchedDevice>: Sendable {
         self.hints = hints
         let begun = Self.now
         let devices = assumed ?? look().devices
-        let now = Self.now
         state = Mutex(
             State(
                 devices: devices,
                 told: devices,
                 seenAt: begun,
-                lookedAt: now,
-                lookNanoseconds: now - begun
+                lookedAt: Self.now,
+                // How long the first one took says nothing of the next: it reads what is kept from
+                // then on, and the first event is not to wait for as long again.
+                lookNanoseconds: 0
             )
         )
         if let hints {
