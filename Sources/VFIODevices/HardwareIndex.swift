@@ -1,3 +1,4 @@
+internal import Glibc
 internal import MigrationCore
 internal import Synchronization
 internal import SystemIO
@@ -53,7 +54,7 @@ final class HardwareIndex: Sendable {
         var vendor = Vendor()
         var isInside = false
         let key = Array(hexadecimal(id).utf8)
-        for line in lines(places) {
+        for line in lines(places, from: hexadecimal(id)) {
             if line.starts(with: key) {
                 isInside = true
                 vendor.name = text(line.dropFirst(4))
@@ -85,7 +86,7 @@ final class HardwareIndex: Sendable {
     private static func classes(_ places: [String]) -> [UInt32: String] {
         var classes: [UInt32: String] = [:]
         var base: UInt32?
-        for line in lines(places) {
+        for line in lines(places, from: "C ") {
             if line.starts(with: [UInt8(ascii: "C"), UInt8(ascii: " ")]) {
                 base = number(line.dropFirst(2).prefix(2))
                 if let base { classes[base << 8 | 0x1_0000] = text(line.dropFirst(4)) }
@@ -100,13 +101,31 @@ final class HardwareIndex: Sendable {
         return classes
     }
 
-    private static func lines(_ places: [String]) -> Lines {
+    /// The lines from the first one on that begins with a text.
+    private static func lines(_ places: [String], from start: String) -> Lines {
         for place in places {
             if let bytes = try? BoundedFile.bytes(at: place, limit: byteLimit) {
-                return Lines(rest: bytes[...])
+                return Lines(rest: bytes[firstLine(from: start, in: bytes)...])
             }
         }
         return Lines(rest: [])
+    }
+
+    /// Where the first line is that begins with a text; the end when there is none.
+    ///
+    /// The C library's search: a walk by lines takes most of what a start takes.
+    private static func firstLine(from start: String, in text: [UInt8]) -> Int {
+        let wanted = Array(start.utf8)
+        return unsafe text.withUnsafeBytes { text in
+            guard let base = text.baseAddress else { return 0 }
+            var place = 0
+            while text.count - place >= wanted.count {
+                if unsafe memcmp(base + place, wanted, wanted.count) == 0 { return place }
+                guard let end = unsafe memchr(base + place, 0x0A, text.count - place) else { break }
+                place = unsafe UnsafeRawPointer(end) - base + 1
+            }
+            return text.count
+        }
     }
 
     /// The lines of a text that are not empty, one after another: mostly the first ones tell.

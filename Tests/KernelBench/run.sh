@@ -3,7 +3,7 @@
 #   BIN_DIR      where ferryd and ferry-conformance are (default: what `swift build --show-bin-path` says)
 #   BENCH_PATH   how the devices are opened: cdev, group or both (the default: a guest for each)
 #   BENCH_ONLY   run only the checks of these groups, for example "kernel" (needs no ferryd)
-#   BENCH_LIMIT  seconds after which a guest is killed (default 600)
+#   BENCH_LIMIT  seconds after which a guest is killed (default 900)
 . "$(dirname "$0")/common.sh"
 need_kernel
 built=$("$bench/build.sh")
@@ -51,7 +51,7 @@ boot() {
     -fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=host,mount_tag=host
     -fsdev "local,id=share,path=$share,security_model=none" -device virtio-9p-pci,fsdev=share,mount_tag=share)
   # --foreground: an interrupt from the terminal reaches QEMU too
-  timeout --foreground "${BENCH_LIMIT:-600}" "${qemu[@]}" </dev/null 2>&1 | sed -u 's,\r,,g; /reboot: Power down/d' |
+  timeout --foreground "${BENCH_LIMIT:-900}" "${qemu[@]}" </dev/null 2>&1 | sed -u 's,\r,,g; /reboot: Power down/d' |
     tee "$share/console" || status=$?
 
   # The table above came over the console as it grew; what counts is the file the guest wrote.
