@@ -53,13 +53,8 @@ extension Engine {
         of subject: DeviceID,
         _ requester: Requester
     ) throws(Problem) -> AuditRecord {
-        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
-        let padding = String(repeating: "0", count: 16 - digits.count)
-        guard let id = AuditID("aud-\(padding)\(digits)") else {
-            throw Problem(.internalError, "No name could be made for a record of the audit.")
-        }
-        return AuditRecord(
-            id: id,
+        try AuditRecord(
+            id: .new("aud"),
             action: action,
             subject: subject,
             requester: requester,

@@ -195,16 +195,7 @@ extension Engine {
     }
 
     private func newJobID(_ spec: JobSpec) throws(Problem) -> JobID {
-        guard let asked = spec.id else {
-            let random = UInt64.random(in: .min ... .max)
-            let digits = String(random, radix: 16)
-            guard
-                let id = JobID(
-                    "job-\(String(repeating: "0", count: 16 - digits.count))\(digits)"
-                )
-            else { throw Problem(.internalError, "No job id could be made.") }
-            return id
-        }
+        guard let asked = spec.id else { return try .new("job") }
         try checkUnused(asked)
         return asked
     }

@@ -245,7 +245,7 @@ extension Engine {
         let kept: [KeptAnswer]
         do throws(Problem) {
             record = SessionRecord(
-                id: try newSessionID(),
+                id: try .new("ses"),
                 device: device.device,
                 origin: origin,
                 content: try confirmed(content, of: driven),
@@ -328,15 +328,6 @@ extension Engine {
             "\(device.device) is in the middle of a transfer of its user's; hand it in RUNNING.",
             facts
         )
-    }
-
-    private func newSessionID() throws(Problem) -> SessionID {
-        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
-        let padding = String(repeating: "0", count: 16 - digits.count)
-        guard let id = SessionID("ses-\(padding)\(digits)") else {
-            throw Problem(.internalError, "No session id could be made.")
-        }
-        return id
     }
 
     private func checkNoSession(on device: DeviceID) throws(Problem) {
