@@ -35,11 +35,11 @@ struct DriverBinding {
 
     /// What is had back when a step is refused.
     var place: DevicePlace {
-        let text = tree.textIfAny("driver_override", in: directory)
-        // What the kernel prints for a null pointer.
-        return DevicePlace(
+        DevicePlace(
             driver: driver,
-            driverOverride: text == "(null)" || text == "" ? nil : text
+            driverOverride: SysfsDeviceReader.override(
+                tree.textIfAny("driver_override", in: directory)
+            )
         )
     }
 

@@ -153,9 +153,12 @@ final class SysfsDeviceReader {
         // The kernel reads it under the device's lock, which an unbinding holds for as long as
         // somebody has the device open. By then the link to the driver is gone, but not the name.
         guard uevent.driver == nil || lastName(of: directory, "driver") != nil else { return nil }
-        let text = try? directory.text(of: "driver_override", limit: 128)
-        // What the kernel prints for a null pointer.
-        return text == "(null)" || text == "" ? nil : text
+        return Self.override(try? directory.text(of: "driver_override", limit: 128))
+    }
+
+    /// The driver that `driver_override` names; `(null)` is what the kernel prints where none is.
+    static func override(_ text: String?) -> String? {
+        text == "(null)" || text == "" ? nil : text
     }
 
     private func lastName(of directory: borrowing Directory, _ link: String) -> String? {
