@@ -122,10 +122,28 @@ struct DriverBinding {
             outcome("\(before.driver.map { "\($0) has it" } ?? "it has no driver") again") {
                 () throws(SysfsRefusal) in
                 try detach()
-                if let driver = before.driver { try attach(to: driver) }
+                guard let driver = before.driver else { return }
+                try attach(to: driver, under: before.driverOverride)
             }
         )
         return told
+    }
+
+    /// Gives the device to a driver that had it before, under the override of that time.
+    ///
+    /// A driver keeps a device when another one is named for it later, but the kernel lets none
+    /// have it that is not the one named.
+    private func attach(to driver: String, under override: String?) throws(SysfsRefusal) {
+        guard let override, override != driver else { return try attach(to: driver) }
+        try setOverride(driver)
+        let refusal = self.refusal { () throws(SysfsRefusal) in try attach(to: driver) }
+        try setOverride(override)
+        if let refusal { throw refusal }
+    }
+
+    private func refusal(_ step: () throws(SysfsRefusal) -> Void) -> SysfsRefusal? {
+        do throws(SysfsRefusal) { try step() } catch { return error }
+        return nil
     }
 
     private func outcome(

@@ -82,6 +82,31 @@ struct DriverBindingTests {
         #expect(host.kernel.override(of: name) == "vfio-pci")
     }
 
+    @Test("a device whose override names another driver than the one that has it gets both back")
+    func undoesUnderOverride() throws {
+        let host = try BindableHost(override: "other")
+        host.kernel.refuse("\(drivers)/vfio-pci/bind", name, with: .busy)
+        let problem = try host.refusal(.bind(driver: nil, isForced: false))
+        #expect(
+            problem.facts.reasons == [
+                "Undone: its driver_override is other again.", "Undone: nvme has it again.",
+            ]
+        )
+        #expect(host.kernel.driver(of: name) == "nvme")
+        #expect(host.kernel.override(of: name) == "other")
+    }
+
+    @Test("and its override again where that driver does not take it any more")
+    func failsToUndoUnderOverride() throws {
+        let host = try BindableHost(override: "other")
+        host.kernel.refuse("\(drivers)/vfio-pci/bind", name, with: .busy)
+        host.kernel.refuse("\(drivers)/nvme/bind", name, with: .io)
+        let problem = try host.refusal(.bind(driver: nil, isForced: false))
+        #expect(problem.facts.reasons?.last?.contains("\(drivers)/nvme/bind: EIO") == true)
+        #expect(host.kernel.driver(of: name) == nil)
+        #expect(host.kernel.override(of: name) == "other")
+    }
+
     @Test("what could not be taken back is told, with its file and errno")
     func failsToUndo() throws {
         let host = try BindableHost()
