@@ -39,6 +39,19 @@ struct TidyTests {
         #expect(ImportTable.rows(ofDocument: text) == ImportTable.rows)
     }
 
+    @Test("docs/configuration.md has every field of the configuration, and no other")
+    func documentedConfiguration() throws {
+        let source = try SourceTree.text(of: "Sources/ferryd/DaemonConfiguration.swift")
+        let file = try #require(source.split(separator: "struct File: Decodable {").last)
+        let fields = file.split(separator: "\n    }\n")[0].matches(of: /\n +var (\w+):/).map {
+            String($0.1).replacing(/[A-Z]/) { "_" + $0.output.lowercased() }
+        }
+        #expect(fields.count > 20)
+        let documented = try SourceTree.text(of: "docs/configuration.md")
+            .matches(of: /\n\| `(\w+)` \|/).map { String($0.1) }
+        #expect(documented.sorted() == fields.sorted())
+    }
+
     @Test("every folder of sources or tests is a target of the package")
     func folders() throws {
         let package = try SourceTree.text(of: "Package.swift")
